@@ -1,0 +1,123 @@
+// The one algebra of the compiler: strided boxes between linear spaces.
+//
+// A tensor is a linear space, the row-major numbers 0 .. n-1 of its elements. Every question that a conversion asks is
+// about pairs of such numbers: which element of `wq` becomes which element of `linear_qkv`; which of them rank 3 holds, and
+// at which place in its file; where a flattened optimizer window starts. All of these relations are made of *pieces*. A
+// piece is a box of indices x_0 < n_0, x_1 < n_1, ... with one affine form on either side:
+//
+//     out = out_base + sum out_i * x_i          in = in_base + sum in_i * x_i
+//
+// Example. `q [(g r d) h]`, with g = 2, r = 3, d = 4, h = 5, into `qkv [(g (r + 1 + 1) d) h]` is one piece: digits
+//     g: extent 2, in 60, out 100      r: extent 3, in 20, out 20      (d h): extent 20, in 1, out 1
+// (d and h lie together on both sides, so they are one digit). k and v give one piece each, with out_base 60 and 80.
+//
+// Transposes are pieces whose digits stand in another order on the two sides; a cut by tensor parallelism restricts a digit
+// to a range; a cut through groups restricts the affine form `out` to an interval, which `RestrictOut` turns into at most
+// 2d - 1 boxes. Joining two relations over a common space (`Compose`) is what layouts, hubs and chains of statements need:
+// both sides' digits of the common space are refined to a common set of digits. Where they refine (12 = 3 * 4 against 12),
+// that costs one piece; where they do not (3 * 4 against 4 * 3), the pieces meet by intervals.
+//
+// What an `in` number belongs to is the business of the piece's `source`: a relation may read several tensors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace aoa {
+
+// One index of a box. Strides are in elements and not negative. A stride of 0 repeats: every value of the index has the
+// same number on that side.
+struct Digit {
+  int64_t extent = 1;
+  int64_t out = 0;
+  int64_t in = 0;
+  bool operator==(const Digit&) const = default;
+};
+
+struct Piece {
+  static constexpr uint32_t kConstant = 0xFFFFFFFF;
+
+  uint32_t source = 0;   // which of the relation's sources `in` numbers; kConstant: every element is `constant`
+  uint32_t chain = 0;    // what happens to the value on the way; the owner of the relation knows what the number means
+  int64_t out_base = 0;
+  int64_t in_base = 0;   // for a constant: which constant (the owner knows)
+  std::vector<Digit> digits;
+  bool operator==(const Piece&) const = default;
+};
+
+// Disjoint on the out side: no two pieces, and no two indices of a piece, have the same out number. (The in side may
+// repeat: padding that repeats a row, a copy.)
+using Relation = std::vector<Piece>;
+
+// Number of elements of the box.
+int64_t ElementCount(const Piece& piece);
+int64_t ElementCount(const Relation& relation);
+
+// Puts a piece into canonical form: no digit of extent 1; digits by falling out stride, then in stride; digits that
+// continue each other on both sides are one. Equal boxes then compare equal.
+void Canonicalize(Piece& piece);
+
+// Canonical pieces, sorted by out_base, with neighbours that continue each other joined. Drops empty pieces.
+void Canonicalize(Relation& relation);
+
+// The same pairs with the sides exchanged.
+Piece Invert(const Piece& piece);
+Relation Invert(const Relation& relation);
+
+// The elements with lo <= out < hi, as disjoint boxes in ascending order. Numbers stay as they are.
+// At most 2d - 1 boxes if the out strides nest (each at least the span of all smaller ones), as those of a tensor do.
+std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi);
+
+// All (out of `b`, in of `a`) for which a's out equals b's in: a leads A -> M, b leads M -> B, the result A -> B.
+// Both must nest on the M side (see RestrictOut); a stride of 0 in M is allowed in b only.
+// `limit` bounds the number of boxes; beyond it the result is false and `result` is unspecified.
+bool Compose(const Piece& a, const Piece& b, std::vector<Piece>& result, size_t limit);
+
+// All pairs of pieces. The result's source is that of a, its chain `join(a.chain, b.chain)`. Pieces of b whose source is
+// not `middle` do not take part (they read something else, or are constants); pieces of a that are constants stay
+// constants, with their in_base.
+template <class JoinChains>
+bool Compose(const Relation& a, const Relation& b, uint32_t middle, JoinChains join, Relation& result, size_t limit);
+
+// [lowest, highest] numbers of a side; the piece must not be empty.
+struct Span {
+  int64_t first = 0, last = 0;
+};
+Span OutSpan(const Piece& piece);
+Span InSpan(const Piece& piece);
+
+// "out 60 + 100 g.. <- in ..." : one line for dumps, e.g. `[60 +] 2*100 3*20 20*1 <- #0 [0 +] 60 20 1`.
+std::string ToString(const Piece& piece);
+
+// ---------------------------------------------------------------- implementation of the template
+
+template <class JoinChains>
+bool Compose(const Relation& a, const Relation& b, uint32_t middle, JoinChains join, Relation& result, size_t limit) {
+  std::vector<Piece> boxes;
+  for (const Piece& second : b) {
+    if (second.source != middle || ElementCount(second) == 0) continue;
+    Span wanted = InSpan(second);
+    for (const Piece& first : a) {
+      if (ElementCount(first) == 0) continue;
+      Span given = OutSpan(first);
+      if (given.last < wanted.first || wanted.last < given.first) continue;
+      boxes.clear();
+      if (!Compose(first, second, boxes, limit - result.size())) return false;
+      uint32_t chain = join(first.chain, second.chain);
+      for (Piece& box : boxes) {
+        box.source = first.source;
+        box.chain = chain;
+        if (first.source == Piece::kConstant) {
+          box.in_base = first.in_base;
+          for (Digit& digit : box.digits) digit.in = 0;
+        }
+        result.push_back(std::move(box));
+      }
+      if (result.size() > limit) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace aoa

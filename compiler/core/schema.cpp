@@ -1,0 +1,28 @@
+#include "compiler/core/schema.h"
+
+namespace aoa {
+
+int64_t ElementCount(const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape) count *= extent;
+  return count;
+}
+
+std::string ToString(const Shape& shape) {
+  std::string out = "[";
+  for (size_t i = 0; i < shape.size(); ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
+  return out + "]";
+}
+
+uint32_t Names::Intern(std::string_view text) {
+  auto [it, added] = ids_.try_emplace(std::string(text), static_cast<uint32_t>(texts_.size()));
+  if (added) texts_.push_back(&it->first);
+  return it->second;
+}
+
+std::optional<uint32_t> Names::Find(std::string_view text) const {
+  auto it = ids_.find(std::string(text));
+  return it == ids_.end() ? std::nullopt : std::optional(it->second);
+}
+
+}  // namespace aoa

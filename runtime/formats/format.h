@@ -1,0 +1,51 @@
+// The file formats. A format knows files: how to find them below a path, what their headers say, how to lay them out. It
+// knows no rules and no model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/core/layout.h"
+#include "compiler/core/schema.h"
+#include "compiler/core/status.h"
+
+namespace aoa::formats {
+
+struct ReadOptions {
+  int threads = 1;  // headers of many files are read side by side
+};
+
+struct WriteOptions {
+  uint64_t max_shard_size = 5'000'000'000;  // bytes of tensors per file, where a format splits by size
+};
+
+class Format {
+ public:
+  virtual ~Format() = default;
+  virtual std::string_view name() const = 0;
+  virtual std::vector<std::string_view> variants() const = 0;
+
+  // Whether `path` looks like a checkpoint of this format (existence of files, first bytes). Cheap.
+  virtual bool Recognizes(const std::string& path) const = 0;
+
+  // Reads all headers below `path` (a file or a folder) and checks them strictly. No tensor byte is read. Every error names
+  // the file, the place in it and the reason; names of tensors in messages are printable.
+  virtual Result<Schema> Read(const std::string& path, const ReadOptions& options) const = 0;
+
+  // Lays out a target. Deterministic in its arguments.
+  virtual Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const = 0;
+
+  // Files beside the tensors that belong to the model and travel with it (configuration, tokenizer): names below `path`.
+  virtual std::vector<std::string> Companions(const std::string& path) const = 0;
+};
+
+// The format with this name, or null.
+const Format* FindFormat(std::string_view name);
+// All formats, in the order of documentation.
+const std::vector<const Format*>& AllFormats();
+// The first format that recognizes `path`, or null.
+const Format* RecognizeFormat(const std::string& path);
+
+}  // namespace aoa::formats
