@@ -17,8 +17,13 @@ struct PartialPieces {
   int64_t extent = 1;  // kUnknown spreads
 };
 
-int64_t Times(int64_t a, int64_t b) { return a == Axis::kUnknown || b == Axis::kUnknown ? Axis::kUnknown : a * b; }
-int64_t Plus(int64_t a, int64_t b) { return a == Axis::kUnknown || b == Axis::kUnknown ? Axis::kUnknown : a + b; }
+// Unknown spreads; what is beyond Axis::kTooLarge stays there.
+int64_t Times(int64_t a, int64_t b) {
+  if (a == Axis::kUnknown || b == Axis::kUnknown) return Axis::kUnknown;
+  int64_t out = 0;
+  return __builtin_mul_overflow(a, b, &out) || out > Axis::kTooLarge ? Axis::kTooLarge : out;
+}
+int64_t Plus(int64_t a, int64_t b) { return a == Axis::kUnknown || b == Axis::kUnknown ? Axis::kUnknown : std::min(a + b, Axis::kTooLarge); }
 int64_t Known(int64_t extent) { return extent == Axis::kUnknown ? 0 : extent; }
 
 // left x right, row-major: every choice on the left with every choice on the right, left outermost.
@@ -322,7 +327,7 @@ int64_t Extent(const Axis& axis) {
     case Axis::Kind::kPad: {
       int64_t extent = Extent(axis.parts[0]);
       if (extent == Axis::kUnknown || axis.multiple == Axis::kUnknown) return Axis::kUnknown;
-      return RoundUp(extent, axis.multiple);
+      return extent >= Axis::kTooLarge / 2 || axis.multiple >= Axis::kTooLarge / 2 ? Axis::kTooLarge : RoundUp(extent, axis.multiple);
     }
   }
   return Axis::kUnknown;
@@ -332,6 +337,12 @@ Shape WholeShape(const TensorType& type) {
   Shape shape;
   for (const Axis& axis : type.stored ? *type.stored : type.axes) shape.push_back(Extent(axis));
   return shape;
+}
+
+int64_t ElementCount(const TensorType& type) {
+  int64_t count = 1;
+  for (const Axis& axis : type.axes) count = Times(count, Extent(axis));
+  return count;
 }
 
 std::vector<TypePiece> Pieces(const TensorType& type) {

@@ -29,7 +29,8 @@ struct Cut {
 };
 
 struct Axis {
-  static constexpr int64_t kUnknown = -1;  // the extent of a symbol, before a checkpoint fixes it
+  static constexpr int64_t kUnknown = -1;          // the extent of a symbol, before a checkpoint fixes it
+  static constexpr int64_t kTooLarge = 1ll << 60;  // no tensor has so many elements; larger extents count as this
 
   enum class Kind { kVariable, kOne, kProduct, kSum, kPad };
   Kind kind = Kind::kOne;
@@ -52,6 +53,8 @@ struct TensorType {
 int64_t Extent(const Axis& axis);
 // The shape in a file that holds the whole tensor (`stored` if there is one); extents must be known.
 Shape WholeShape(const TensorType& type);
+// Number of elements of the whole tensor, padding included; kUnknown, or at most kTooLarge.
+int64_t ElementCount(const TensorType& type);
 
 // One index of a piece: a variable with its extent and its stride in the whole tensor's element numbers.
 struct PieceVariable {

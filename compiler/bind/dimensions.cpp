@@ -1,0 +1,469 @@
+#include "compiler/bind/dimensions.h"
+
+#include <fmt/format.h>
+
+#include "compiler/core/check.h"
+#include "compiler/diag/suggest.h"
+
+namespace aoa::bind {
+namespace {
+
+using diag::Code;
+
+constexpr int kDeepest = 64;  // aliases of aliases
+
+// The first configuration key of an expression that the configuration lacks.
+const ast::Expr* AbsentKey(const ast::Expr& e, const std::function<Value(const std::string&)>& config) {
+  if (e.kind == ast::Expr::Kind::kConfig) return config(e.text).kind == Value::Kind::kAbsent ? &e : nullptr;
+  if (e.kind == ast::Expr::Kind::kElse) return AbsentKey(*e.args[1], config);
+  for (const ast::ExprPtr& arg : e.args) {
+    if (const ast::Expr* found = AbsentKey(*arg, config)) return found;
+  }
+  return nullptr;
+}
+
+std::string FirstKey(const ast::Expr& e) {
+  if (e.kind == ast::Expr::Kind::kConfig) return "config." + e.text;
+  for (const ast::ExprPtr& arg : e.args) {
+    if (std::string key = FirstKey(*arg); !key.empty()) return key;
+  }
+  return "";
+}
+
+void AllPaths(const nlohmann::json& value, const std::string& prefix, std::vector<std::string>& out) {
+  for (const auto& [key, inner] : value.items()) {
+    out.push_back(prefix + key);
+    if (inner.is_object() && out.size() < 1000) AllPaths(inner, prefix + key + ".", out);
+  }
+}
+
+}  // namespace
+
+size_t Dimensions::AddEnd(const Side& side, std::map<std::string, int64_t> mesh_sizes) {
+  End end;
+  end.side = &side;
+  end.mesh_sizes = std::move(mesh_sizes);
+  for (const auto& [name, equation] : side.dims) end.local.insert(name);
+  ends_.push_back(std::move(end));
+  return ends_.size() - 1;
+}
+
+bool Dimensions::Define(const Definition& d, size_t from_end, size_t to_end) {
+  if (!unit_.dimension_names.contains(d.name)) return false;
+  std::vector<SymbolId> symbols;
+  std::string spelled = d.name;
+  if (d.at == Definition::At::kBoth) {
+    symbols.push_back(At(kFile, d.name));
+    for (size_t end = 0; end < ends_.size(); ++end) {
+      if (ends_[end].local.contains(d.name)) symbols.push_back(At(end, d.name));
+    }
+  } else {
+    size_t end = d.at == Definition::At::kFrom ? from_end : to_end;
+    spelled = (d.at == Definition::At::kFrom ? "from." : "to.") + d.name;
+    ends_[end].local.insert(d.name);
+    symbols.push_back(At(end, d.name));
+  }
+  for (SymbolId id : symbols) {
+    Offer(id, {d.value, fmt::format("-D {}={}", spelled, d.value), {}});
+    symbols_[id].from_command_line = true;
+  }
+  return true;
+}
+
+SymbolId Dimensions::At(size_t end, const std::string& name) {
+  bool local = end < ends_.size() && ends_[end].local.contains(name);
+  auto [it, added] = ids_.try_emplace({local ? end + 1 : 0, name}, symbols_.size());
+  if (!added) return it->second;
+  Symbol symbol;
+  symbol.name = name;
+  symbol.scope = local ? end : kFile;
+  const std::map<std::string, const ast::Equation*>* dims = &unit_.dims;
+  if (local && ends_[end].side->dims.contains(name)) dims = &ends_[end].side->dims;
+  if (auto equation = dims->find(name); equation != dims->end() && equation->second->kind != ast::Equation::Kind::kValue) symbol.equation = equation->second;
+  symbols_.push_back(std::move(symbol));
+  return it->second;
+}
+
+bool Dimensions::Offer(SymbolId id, Origin origin) {
+  Symbol& symbol = symbols_[id];
+  for (const Origin& other : symbol.origins) {
+    if (other.value == origin.value && other.where == origin.where && other.text == origin.text) return false;
+  }
+  bool first = !symbol.value;
+  if (first) symbol.value = origin.value;
+  if (symbol.origins.size() < 100 || origin.value != *symbol.value) symbol.origins.push_back(std::move(origin));
+  return first;
+}
+
+const ast::Axis* Dimensions::AliasAt(size_t end, const std::string& name) const {
+  const std::map<std::string, const ast::Equation*>* dims = &unit_.dims;
+  if (end < ends_.size() && ends_[end].side->dims.contains(name)) dims = &ends_[end].side->dims;
+  auto it = dims->find(name);
+  return it != dims->end() && it->second->axis ? &*it->second->axis : nullptr;
+}
+
+Value Dimensions::ConfigAt(const std::string& path) const {
+  if (symbolic_) return Value::Unknown();
+  return config_ ? FromConfig(*config_, path) : Value::Absent();
+}
+
+Value Dimensions::NameValue(size_t end, const std::string& name, SourceRange where, bool with_mesh) {
+  if (with_mesh && end < ends_.size()) {
+    auto size = ends_[end].mesh_sizes.find(name);
+    if (size != ends_[end].mesh_sizes.end()) return symbolic_ ? Value::Unknown() : Value::Whole(size->second);
+  }
+  if (const ast::Axis* alias = AliasAt(end, name)) {
+    int any = 0;
+    int64_t extent = Extent(Lower(*alias, end, any));
+    return extent == Axis::kUnknown ? Value::Unknown() : Value::Whole(extent);
+  }
+  const Symbol& symbol = symbols_[At(end, name)];
+  if (symbol.value) return Value::Whole(*symbol.value);
+  if (symbol.failure) {
+    Value failed = Value::Failed(symbol.failure->code, where, "");
+    failed.failure = symbol.failure;
+    return failed;
+  }
+  return Value::Unknown();
+}
+
+Scope Dimensions::ScopeAt(size_t end) {
+  return {[this, end](const std::string& name, SourceRange where) { return NameValue(end, name, where, true); },
+          [this](const std::string& path) { return ConfigAt(path); }};
+}
+
+std::optional<bool> Dimensions::Holds(const Context& context, size_t end, diag::Diagnostics& diagnostics) {
+  bool unknown = false;
+  for (const Guard& guard : context.guards) {
+    Value value = Evaluate(*guard.condition, ScopeAt(end), Arithmetic::kReal);
+    if (value.kind == Value::Kind::kFailed) {
+      diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided").Found(value.failure->message);
+      return false;
+    }
+    if (!value.known()) {
+      unknown = true;
+    } else if (value.Truth() == guard.negated) {
+      return false;
+    }
+  }
+  return unknown ? std::nullopt : std::optional(true);
+}
+
+// ---------------------------------------------------------------- equations
+
+bool Dimensions::EvaluateEquation(SymbolId id) {
+  Symbol& symbol = symbols_[id];
+  if (!symbol.equation || symbol.equation_done || symbol.equation->kind != ast::Equation::Kind::kNumber) return false;
+  size_t scope_end = symbol.scope;
+  Scope scope{[&](const std::string& name, SourceRange where) { return NameValue(scope_end, name, where, false); },
+              [&](const std::string& path) { return ConfigAt(path); }};
+  const ast::Equation* equation = symbol.equation;
+  Value value = Evaluate(*equation->value, scope, Arithmetic::kExact);  // may create symbols: `symbol` is not used before it is found again
+  if (value.kind == Value::Kind::kUnknown) return false;
+  Symbol& target = symbols_[id];
+  target.equation_done = true;
+  if (value.kind == Value::Kind::kNumber && value.integer) {
+    std::string text = ToString(*equation->value);
+    if (equation->value->kind != ast::Expr::Kind::kNumber) text += fmt::format(" = {}", *value.integer);
+    return Offer(id, {*value.integer, std::move(text), equation->where}), true;
+  }
+  DescribeFailure(target, value);
+  return false;
+}
+
+void Dimensions::DescribeFailure(Symbol& symbol, const Value& value) {
+  const ast::Equation& equation = *symbol.equation;
+  if (value.kind == Value::Kind::kFailed) {
+    symbol.failure = value.failure;
+    return;
+  }
+  diag::Diagnostic d{};
+  d.where = equation.value->where;
+  if (value.kind == Value::Kind::kAbsent) {
+    const ast::Expr* key = AbsentKey(*equation.value, [this](const std::string& path) { return ConfigAt(path); });
+    std::string path = key ? key->text : "";
+    d.code = Code::kConfigKey;
+    if (key) d.where = key->where;
+    if (config_) {
+      d.message = fmt::format("the configuration has no `{}`", path);
+      std::vector<std::string> known;
+      AllPaths(*config_, "", known);
+      if (auto near = diag::Nearest(path, known)) d.Help(fmt::format("it has `{}`", diag::Printable(*near)));
+    } else {
+      d.message = fmt::format("there is no configuration to take `{}` from", path);
+      d.Help("`--config FILE` names one; a checkpoint brings its own as `config.json`");
+    }
+    d.Help(fmt::format("`else` says what counts when a key is absent; `-D {}=...` gives the dimension", symbol.name));
+  } else {
+    d.code = Code::kConfigKey;
+    std::string key = FirstKey(*equation.value);
+    d.message = fmt::format("{} is {}, no whole number", key.empty() ? "`" + ToString(*equation.value) + "`" : "`" + key + "`", value.Show());
+  }
+  symbol.failure = std::move(d);
+}
+
+bool Dimensions::Propagate() {
+  bool any = false;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (SymbolId id = 0; id < symbols_.size(); ++id) changed |= EvaluateEquation(id);
+    any |= changed;
+  }
+  return any;
+}
+
+bool Dimensions::ApplyDefault() {
+  for (SymbolId id = 0; id < symbols_.size(); ++id) {
+    const ast::Equation* equation = symbols_[id].equation;
+    if (!equation || equation->kind != ast::Equation::Kind::kDefault || symbols_[id].value) continue;
+    size_t end = symbols_[id].scope;
+    Scope scope{[&](const std::string& name, SourceRange where) { return NameValue(end, name, where, false); },
+                [&](const std::string& path) { return ConfigAt(path); }};
+    Value value = Evaluate(*equation->value, scope, Arithmetic::kExact);
+    if (value.kind == Value::Kind::kNumber && value.integer) {
+      Offer(id, {*value.integer, fmt::format("default {}", ToString(*equation->value)), equation->where});
+      return true;
+    }
+    if (value.known() || value.kind == Value::Kind::kFailed) {
+      symbols_[id].equation_done = true;
+      DescribeFailure(symbols_[id], value);
+    }
+  }
+  return false;
+}
+
+// ---------------------------------------------------------------- types
+
+Axis Dimensions::LowerAt(const ast::Axis& axis, size_t end, int& any, const Trial* trial, int depth) {
+  Axis out;
+  out.where = axis.where;
+  switch (axis.kind) {
+    case ast::Axis::Kind::kOne: out.kind = Axis::Kind::kOne; break;
+    case ast::Axis::Kind::kAny:
+      out.kind = Axis::Kind::kVariable;
+      out.variable = fmt::format("_:{}", any++);
+      break;
+    case ast::Axis::Kind::kLiteral:
+      out.kind = Axis::Kind::kVariable;
+      out.variable = axis.name.text;
+      out.extent = axis.extent;
+      break;
+    case ast::Axis::Kind::kVar: {
+      const ast::Axis* alias = depth < kDeepest ? AliasAt(end, axis.name.text) : nullptr;
+      if (alias) {
+        out = LowerAt(*alias, end, any, trial, depth + 1);
+        out.where = axis.where;
+        break;
+      }
+      out.kind = Axis::Kind::kVariable;
+      out.variable = axis.name.text;
+      SymbolId id = At(end, axis.name.text);
+      if (trial && trial->symbol == id) out.extent = trial->value;
+      else if (symbols_[id].value) out.extent = *symbols_[id].value;
+      break;
+    }
+    case ast::Axis::Kind::kProduct:
+    case ast::Axis::Kind::kSum:
+      out.kind = axis.kind == ast::Axis::Kind::kProduct ? Axis::Kind::kProduct : Axis::Kind::kSum;
+      for (const ast::Axis& part : axis.parts) out.parts.push_back(LowerAt(part, end, any, trial, depth));
+      break;
+    case ast::Axis::Kind::kPad: {
+      out.kind = Axis::Kind::kPad;
+      out.parts.push_back(LowerAt(axis.parts.at(0), end, any, trial, depth));
+      Scope scope = ScopeAt(end);
+      if (trial) {
+        auto plain = scope.name;
+        scope.name = [this, end, trial, plain](const std::string& name, SourceRange where) {
+          bool tried = !ends_[end].mesh_sizes.contains(name) && At(end, name) == trial->symbol;
+          return tried ? Value::Whole(trial->value) : plain(name, where);
+        };
+      }
+      Value multiple = Evaluate(*axis.multiple, scope, Arithmetic::kExact);
+      if (multiple.kind == Value::Kind::kNumber && multiple.integer && *multiple.integer > 0) out.multiple = *multiple.integer;
+      break;
+    }
+  }
+  if (axis.cut && end < ends_.size()) {
+    for (const ast::Ident& name : axis.cut->axes) {
+      auto index = ends_[end].mesh.Find(name.text);
+      if (!index) continue;  // of a conditional mesh that does not hold: one rank
+      auto rounding = !axis.cut->rounding ? Cut::Rounding::kEven : axis.cut->rounding->text == "ceil" ? Cut::Rounding::kCeil : Cut::Rounding::kFront;
+      out.cuts.push_back({*index, rounding});
+    }
+  }
+  return out;
+}
+
+Axis Dimensions::Lower(const ast::Axis& axis, size_t end, int& any, const Trial* trial) { return LowerAt(axis, end, any, trial, 0); }
+
+namespace {
+
+bool SameWithoutCuts(const Axis& a, const Axis& b) {
+  if (a.kind != b.kind || a.variable != b.variable || a.extent != b.extent || a.multiple != b.multiple || a.parts.size() != b.parts.size()) return false;
+  for (size_t i = 0; i < a.parts.size(); ++i) {
+    if (!SameWithoutCuts(a.parts[i], b.parts[i])) return false;
+  }
+  return true;
+}
+
+// The cuts of the node of `type` that looks like `node`.
+const std::vector<Cut>* CutsOf(const Axis& node, const std::vector<Axis>& type) {
+  for (const Axis& axis : type) {
+    if (!axis.cuts.empty() && SameWithoutCuts(axis, node)) return &axis.cuts;
+    if (auto* cuts = CutsOf(node, axis.parts)) return cuts;
+  }
+  return nullptr;
+}
+
+// After `stored` no @ is written: what the type cuts is cut there too.
+void CopyCuts(Axis& stored, const std::vector<Axis>& type) {
+  if (auto* cuts = CutsOf(stored, type)) {
+    stored.cuts = *cuts;
+  }
+  for (Axis& part : stored.parts) CopyCuts(part, type);
+}
+
+}  // namespace
+
+TensorType Dimensions::Lower(const ast::Type& type, size_t end, int& any) {
+  TensorType out;
+  for (const ast::Axis& axis : type.axes) out.axes.push_back(Lower(axis, end, any));
+  if (type.stored) {
+    out.stored.emplace();
+    for (const ast::Axis& axis : *type.stored) {
+      out.stored->push_back(Lower(axis, end, any));
+      CopyCuts(out.stored->back(), out.axes);
+    }
+  }
+  return out;
+}
+
+void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_pad, std::set<SymbolId>& out, int depth) {
+  if (axis.kind == ast::Axis::Kind::kVar) {
+    const ast::Axis* alias = depth < kDeepest ? AliasAt(end, axis.name.text) : nullptr;
+    if (alias) CollectSymbols(*alias, end, outside_pad, out, depth + 1);
+    else out.insert(At(end, axis.name.text));
+  }
+  if (axis.kind == ast::Axis::Kind::kPad) {
+    if (outside_pad) return;
+    std::vector<const ast::Expr*> stack = {axis.multiple.get()};
+    while (!stack.empty()) {
+      const ast::Expr* e = stack.back();
+      stack.pop_back();
+      for (const ast::ExprPtr& arg : e->args) stack.push_back(arg.get());
+      if (e->kind != ast::Expr::Kind::kName || ends_[end].mesh_sizes.contains(e->text)) continue;
+      if (const ast::Axis* alias = AliasAt(end, e->text)) CollectSymbols(*alias, end, outside_pad, out, depth + 1);
+      else out.insert(At(end, e->text));
+    }
+  }
+  for (const ast::Axis& part : axis.parts) CollectSymbols(part, end, outside_pad, out, depth);
+}
+
+std::set<SymbolId> Dimensions::SymbolsOf(const ast::Axis& axis, size_t end, bool outside_pad) {
+  std::set<SymbolId> out;
+  CollectSymbols(axis, end, outside_pad, out, 0);
+  return out;
+}
+
+// ---------------------------------------------------------------- reports
+
+bool Dimensions::Require(SymbolId id, SourceRange where, diag::Diagnostics& diagnostics) {
+  Symbol& symbol = symbols_[id];
+  if (symbol.failure && !symbol.from_command_line) {
+    if (!symbol.reported) {
+      auto& d = diagnostics.Error(symbol.failure->code, symbol.failure->where, symbol.failure->message);
+      d.expected = symbol.failure->expected;
+      d.found = symbol.failure->found;
+      d.notes = symbol.failure->notes;
+      d.helps = symbol.failure->helps;
+      if (where) d.Also(where, fmt::format("`{}` is used here", symbol.name));
+    }
+    symbol.reported = true;
+    return false;
+  }
+  if (symbol.value && *symbol.value >= 0) return true;
+  if (!symbol.reported) {
+    if (symbol.value) {
+      diagnostics.Error(Code::kArithmetic, where, fmt::format("dimension `{}` is {}, no extent", symbol.name, *symbol.value)).Found(Describe(id));
+    } else {
+      auto& d = diagnostics.Error(Code::kUnknownDimension, where, fmt::format("nothing fixes dimension `{}`", symbol.name));
+      if (symbol.equation && symbol.equation->value) {
+        d.Also(symbol.equation->where, "this equation needs dimensions that are not known either");
+      }
+      d.Expected("a shape in which it is the only unknown, an equation, or a configuration key");
+      d.Help(fmt::format("`-D {}=...` gives it", symbol.name));
+    }
+  }
+  symbol.reported = true;
+  return false;
+}
+
+bool Dimensions::RequireAll(const ast::Type& type, size_t end, diag::Diagnostics& diagnostics) {
+  bool ok = true;
+  for (const std::vector<ast::Axis>* axes : {&type.axes, type.stored ? &*type.stored : nullptr}) {
+    if (!axes) continue;
+    for (const ast::Axis& axis : *axes) {
+      for (SymbolId symbol : SymbolsOf(axis, end, false)) ok &= Require(symbol, axis.where, diagnostics);
+    }
+  }
+  return ok;
+}
+
+void Dimensions::ReportContradictions(diag::Diagnostics& diagnostics) const {
+  for (const Symbol& symbol : symbols_) {
+    std::vector<const Origin*> shown;  // one for each value, the first of each
+    for (const Origin& origin : symbol.origins) {
+      bool seen = false;
+      for (const Origin* other : shown) seen |= other->value == origin.value;
+      if (!seen) shown.push_back(&origin);
+    }
+    if (shown.size() < 2) continue;
+    const Origin* place = shown[1]->where ? shown[1] : shown[0];
+    std::string values;
+    for (const Origin* origin : shown) values += (values.empty() ? "" : values.size() && origin == shown.back() ? " and " : ", ") + std::to_string(origin->value);
+    auto& d = diagnostics.Error(Code::kContradiction, place->where, fmt::format("dimension `{}` is {}", symbol.name, values));
+    d.Label(fmt::format("{}: {}", place->value, place->text));
+    for (const Origin* origin : shown) {
+      if (origin == place) continue;
+      if (origin->where) d.Also(origin->where, fmt::format("{}: {}", origin->value, origin->text));
+      else d.Found(fmt::format("{} = {} from {}", symbol.name, origin->value, origin->text));
+    }
+    d.Note("no source overrides another: all must agree");
+  }
+}
+
+std::string Dimensions::Describe(SymbolId id) const {
+  const Symbol& symbol = symbols_[id];
+  if (!symbol.value) return symbol.name + " is not known";
+  return fmt::format("{} = {} ({})", symbol.name, *symbol.value, symbol.origins.empty() ? "" : symbol.origins[0].text);
+}
+
+nlohmann::json Dimensions::ConfigValue(const std::string& name, size_t end) {
+  const std::map<std::string, const ast::Equation*>* dims = &unit_.dims;
+  if (ends_[end].side->dims.contains(name)) dims = &ends_[end].side->dims;
+  if (auto it = dims->find(name); it != dims->end() && it->second->kind == ast::Equation::Kind::kValue) {
+    const ast::Expr& e = *it->second->value;
+    if (e.kind == ast::Expr::Kind::kConfig && config_) {  // any JSON value, as it stands
+      const nlohmann::json* at = config_;
+      for (size_t begin = 0; begin <= e.text.size();) {
+        size_t next = std::min(e.text.find('.', begin), e.text.size());
+        auto key = e.text.substr(begin, next - begin);
+        if (!at->is_object() || !at->contains(key)) return nullptr;
+        at = &(*at)[key];
+        begin = next + 1;
+      }
+      return *at;
+    }
+    Value value = Evaluate(e, ScopeAt(end), Arithmetic::kReal);
+    switch (value.kind) {
+      case Value::Kind::kNumber: return value.integer ? nlohmann::json(*value.integer) : nlohmann::json(value.number);
+      case Value::Kind::kBool: return value.truth;
+      case Value::Kind::kText: return value.text;
+      default: return nullptr;
+    }
+  }
+  Value value = NameValue(end, name, {}, false);
+  return value.integer ? nlohmann::json(*value.integer) : nlohmann::json(nullptr);
+}
+
+}  // namespace aoa::bind

@@ -1,0 +1,68 @@
+// Tensor names with variables: `layers.$l.{q,k}.w`, `item.${l+2:02}`, `${=l+3}.w`, `experts.*.w`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/diag/diagnostic.h"
+#include "compiler/parse/ast.h"
+
+namespace aoa::bind {
+
+// Values of name variables.
+using Assignment = std::map<std::string, int64_t>;
+
+// One part of a name after its braces are expanded.
+struct PatternPart {
+  enum class Kind {
+    kText,      // `text`
+    kVariable,  // the number of `text` + `offset`, at least `width` digits
+    kStar,      // one run of digits
+    kExtent,    // the value of `expression`: ${=l+3}
+  };
+  Kind kind = Kind::kText;
+  std::string text;
+  int64_t offset = 0;
+  int width = 0;
+  ast::ExprPtr expression;
+};
+
+struct Pattern {
+  std::vector<PatternPart> parts;
+  SourceRange where;
+
+  // As a rule writes it; equal texts are equal patterns.
+  std::string text() const;
+  // The variables, each once, in the order of their first use.
+  std::vector<std::string> Variables() const;
+  bool HasStar() const;
+  bool HasExtent() const;
+  bool IsPlain() const;  // neither variables nor stars nor extents: text() is the name
+
+  // The name under an assignment of all variables. There are no stars and extents (see Resolve).
+  std::string Spell(const Assignment& values) const;
+
+  // The values under which the pattern spells `name`, or nothing. Numbers are canonical: spelling them again gives `name`.
+  // Stars match any digits; `star` receives theirs.
+  std::optional<Assignment> Match(std::string_view name, std::vector<std::string>* star = nullptr) const;
+
+  // The pattern with every `${=...}` replaced by the text that `evaluate` gives; nothing if one has no value yet.
+  std::optional<Pattern> Resolve(const std::function<std::optional<int64_t>(const ast::Expr&)>& evaluate) const;
+  // The pattern with its stars replaced by digits.
+  Pattern WithStars(const std::vector<std::string>& digits) const;
+  // The pattern with some variables replaced by numbers.
+  Pattern Substitute(const Assignment& values) const;
+};
+
+// Expands braces left to right and reads variables. Mistakes are reported; then the list may be empty.
+std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagnostics);
+
+// The pattern that spells exactly `text`.
+Pattern LiteralPattern(std::string text, SourceRange where);
+
+}  // namespace aoa::bind

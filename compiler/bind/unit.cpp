@@ -1,0 +1,435 @@
+#include "compiler/bind/unit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/diag/suggest.h"
+#include "compiler/parse/parse.h"
+
+namespace aoa::bind {
+namespace {
+
+using diag::Code;
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+// Reads one file into the unit, after the files that it imports.
+class UnitReader {
+ public:
+  UnitReader(Unit& unit, const LoadImport& load, diag::Diagnostics& diagnostics) : unit_(unit), load_(load), diagnostics_(diagnostics) {}
+
+  void ReadAll(const SourceFile& main) {
+    Read(main);
+    for (const ast::Ident& name : sides_of_maps_) {
+      if (unit_.sides.contains(name.text)) continue;
+      auto& d = diagnostics_.Error(Code::kUnknownSide, name.where, fmt::format("there is no side `{}`", name.text));
+      if (auto near = diag::Nearest(name.text, unit_.side_order)) {
+        d.Help(fmt::format("there is `{}`", *near));
+      } else if (!unit_.side_order.empty()) {
+        d.Help(fmt::format("the sides are {}", diag::Enumerate(unit_.side_order)));
+      }
+    }
+  }
+
+ private:
+  void Read(const SourceFile& source) {
+    stack_.push_back(&source);
+    done_.insert(source.path());
+    const ast::File& file = unit_.files.emplace_back(parse::Parse(source, diagnostics_));
+    for (const ast::Item& item : file.items) {
+      if (auto* import = std::get_if<ast::Import>(&item)) ReadImport(*import, source);
+    }
+    // What stands in the unit now is imported: this file may replace and remove it.
+    imported_declarations_.clear();
+    for (const auto& [name, side] : unit_.sides) imported_declarations_[name] = side.declarations.size();
+    imported_statements_.clear();
+    for (const Map& map : unit_.maps) imported_statements_.push_back(map.statements.size());
+    own_dims_.clear();
+    own_side_dims_.clear();
+    Removals(file);
+    for (const ast::Item& item : file.items) {
+      std::visit(Overloaded{
+                     [&](const ast::Family& family) { unit_.family = family.name.text; },
+                     [&](const ast::Import&) {},
+                     [&](const ast::DimsBlock& block) { Dims(block, unit_.dims, own_dims_); },
+                     [&](const ast::Side& side) { ReadSide(side); },
+                     [&](const ast::Map& map) { ReadMap(map); },
+                     [&](const ast::Default& block) {
+                       if (stack_.size() == 1) unit_.defaults = &block;
+                     },
+                 },
+                 item);
+    }
+    stack_.pop_back();
+  }
+
+  // ------------------------------------------------------------ imports
+
+  void ReadImport(const ast::Import& import, const SourceFile& importer) {
+    std::string error;
+    const SourceFile* file = load_(importer.path(), import.path, error);
+    if (!file) {
+      diagnostics_.Error(Code::kImport, import.path_where, fmt::format("`{}` cannot be read", diag::Printable(import.path)))
+          .Found(error)
+          .Help("the path of an import is relative to the file that imports");
+      return;
+    }
+    for (const SourceFile* open : stack_) {
+      if (open->path() == file->path()) {
+        diagnostics_.Error(Code::kImport, import.path_where, fmt::format("`{}` imports itself", diag::Printable(import.path)));
+        return;
+      }
+    }
+    if (!done_.contains(file->path())) Read(*file);
+  }
+
+  // ------------------------------------------------------------ dims
+
+  void Dims(const ast::DimsBlock& block, std::map<std::string, const ast::Equation*>& dims, std::map<std::string, SourceRange>& own) {
+    for (const ast::Equation& equation : block.equations) {
+      const ast::Ident& name = equation.name;
+      if (auto [it, added] = own.emplace(name.text, name.where); !added) {
+        diagnostics_.Error(Code::kDeclaredTwice, name.where, fmt::format("dimension `{}` has two equations", name.text))
+            .Also(it->second, "the first one")
+            .Help("`?=` gives a default that another source may replace");
+        continue;
+      }
+      dims[name.text] = &equation;
+      unit_.dimension_names.insert(name.text);
+      NoteNames(equation.value.get());
+      if (equation.axis) NoteNames(*equation.axis);
+    }
+  }
+
+  void NoteNames(const ast::Expr* expression) {
+    if (!expression) return;
+    if (expression->kind == ast::Expr::Kind::kName) unit_.dimension_names.insert(expression->text);
+    for (const ast::ExprPtr& arg : expression->args) NoteNames(arg.get());
+  }
+  void NoteNames(const ast::Axis& axis) {
+    if (axis.kind == ast::Axis::Kind::kVar) unit_.dimension_names.insert(axis.name.text);
+    NoteNames(axis.multiple.get());
+    for (const ast::Axis& part : axis.parts) NoteNames(part);
+  }
+  void NoteNames(const std::optional<ast::Type>& type) {
+    if (!type) return;
+    for (const ast::Axis& axis : type->axes) NoteNames(axis);
+    if (!type->stored) return;
+    for (const ast::Axis& axis : *type->stored) NoteNames(axis);
+  }
+  void NoteNames(const Pattern& pattern) {
+    for (const std::string& name : pattern.Variables()) unit_.dimension_names.insert(name);
+    for (const PatternPart& part : pattern.parts) NoteNames(part.expression.get());
+  }
+  void NoteNames(const Context& context) {
+    for (const Guard& guard : context.guards) NoteNames(guard.condition);
+    for (const VariableRange& range : context.ranges) {
+      NoteNames(range.from.get());
+      NoteNames(range.to.get());
+    }
+  }
+
+  // ------------------------------------------------------------ sides
+
+  Side& SideNamed(const std::string& name) {
+    auto [it, added] = unit_.sides.try_emplace(name);
+    if (added) {
+      it->second.name = name;
+      unit_.side_order.push_back(name);
+    }
+    return it->second;
+  }
+
+  void ReadSide(const ast::Side& node) {
+    Side& side = SideNamed(node.name.text);
+    for (const SourceRange& where : side.where) {
+      if (where.file != node.where.file) continue;
+      diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("side `{}` is declared twice", node.name.text)).Also(where, "the first one");
+    }
+    side.where.push_back(node.where);
+    for (const ast::SideItem& item : node.items) ReadSideItem(item, side, {});
+  }
+
+  // A line of an importing file replaces the imported lines that say the same thing.
+  template <class Node, class Same>
+  void Add(std::vector<InContext<Node>>& list, const Node& node, const Context& context, Same same) {
+    std::erase_if(list, [&](const InContext<Node>& other) { return other.node->where.file != node.where.file && same(*other.node); });
+    NoteNames(context);
+    list.push_back({&node, context});
+  }
+  template <class Node>
+  void Add(std::vector<InContext<Node>>& list, const Node& node, const Context& context) {
+    Add(list, node, context, [](const Node&) { return true; });
+  }
+
+  void ReadSideItem(const ast::SideItem& item, Side& side, const Context& context) {
+    std::visit(Overloaded{
+                   [&](const ast::Format& node) { Add(side.formats, node, context); },
+                   [&](const ast::MeshLine& node) { Add(side.meshes, node, context); },
+                   [&](const ast::Overlay& node) { Add(side.overlays, node, context); },
+                   [&](const ast::Place& node) {
+                     NoteNames(node.interleave.get());
+                     Add(side.places, node, context, [&](const ast::Place& other) { return other.variable.text == node.variable.text; });
+                   },
+                   [&](const ast::Role& node) { ReadRole(node, side, context); },
+                   [&](const ast::Zero& node) { Add(side.zeros, node, context); },
+                   [&](const ast::Config& node) {
+                     for (const ast::ConfigEntry& entry : node.entries) {
+                       unit_.dimension_names.insert(entry.name.text);
+                       Add(side.config, entry, context, [&](const ast::ConfigEntry& other) { return other.key.text == entry.key.text; });
+                     }
+                   },
+                   [&](const ast::Remove&) {},
+                   [&](const ast::DimsBlock& node) { Dims(node, side.dims, own_side_dims_[side.name]); },
+                   [&](const ast::Declaration& node) { ReadDeclaration(node, side, context); },
+                   [&](const ast::For<ast::SideItem>& node) {
+                     Context inner = Inside(node, context);
+                     for (const ast::SideItem& i : node.body) ReadSideItem(i, side, inner);
+                   },
+                   [&](const ast::If<ast::SideItem>& node) {
+                     for (const ast::SideItem& i : node.then) ReadSideItem(i, side, Inside(node, context, false));
+                     for (const ast::SideItem& i : node.otherwise) ReadSideItem(i, side, Inside(node, context, true));
+                   },
+               },
+               item.item);
+  }
+
+  template <class Item>
+  static Context Inside(const ast::For<Item>& node, Context context) {
+    context.ranges.push_back({node.variable, node.from, node.to});
+    return context;
+  }
+  template <class Item>
+  static Context Inside(const ast::If<Item>& node, Context context, bool negated) {
+    context.guards.push_back({node.condition.get(), negated});
+    return context;
+  }
+
+  void ReadRole(const ast::Role& node, Side& side, const Context& context) {
+    for (size_t i = 0; i < side.roles.size(); ++i) {
+      const ast::Role& other = *side.roles[i].node;
+      if (other.role.text != node.role.text) continue;
+      if (other.where.file == node.where.file && context.guards.empty()) {
+        diagnostics_.Error(Code::kDeclaredTwice, node.role.where, fmt::format("role `{}` is declared twice", node.role.text)).Also(other.role.where, "the first one");
+        return;
+      }
+      if (other.where.file != node.where.file) side.roles.erase(side.roles.begin() + static_cast<ptrdiff_t>(i--));
+    }
+    NoteNames(node.computed.get());
+    NoteNames(context);
+    side.roles.push_back({&node, context});
+  }
+
+  std::optional<Pattern> OnePattern(const std::optional<ast::Name>& name) {
+    if (!name) return std::nullopt;
+    std::vector<Pattern> patterns = ExpandName(*name, diagnostics_);
+    if (patterns.size() != 1) {
+      if (!patterns.empty()) diagnostics_.Error(Code::kNamePattern, name->where, fmt::format("`{}` is {} names where one is wanted", name->text, patterns.size()));
+      return std::nullopt;
+    }
+    return patterns[0];
+  }
+
+  void ReadDeclaration(const ast::Declaration& node, Side& side, const Context& context) {
+    NoteNames(node.type);
+    NoteNames(context);
+    size_t& imported = imported_declarations_[side.name];  // stand first in the list
+    std::optional<Pattern> tied = OnePattern(node.tied), blocks_of = OnePattern(node.blocks_of);
+    for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
+      if (pattern.HasStar()) {
+        diagnostics_.Error(Code::kNamePattern, node.name.where, fmt::format("`{}` is declared with a star", pattern.text()))
+            .Expected("a variable: a star stands for the names that a checkpoint or a side has, it declares none");
+        continue;
+      }
+      NoteNames(pattern);
+      std::string text = pattern.text();
+      for (size_t i = 0; i < side.declarations.size(); ++i) {
+        const Declaration& other = side.declarations[i];
+        if (other.pattern.text() != text) continue;
+        if (i < imported) {
+          side.declarations.erase(side.declarations.begin() + static_cast<ptrdiff_t>(i--));
+          --imported;
+        } else if (SameContext(other.context, context)) {
+          diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("`{}` is declared twice", text)).Also(other.node->name.where, "the first one");
+        }
+      }
+      side.declarations.push_back({std::move(pattern), &node, context, tied, blocks_of});
+    }
+  }
+
+  // Two lines under the same conditions without ranges of their own.
+  static bool SameContext(const Context& a, const Context& b) {
+    if (!a.ranges.empty() || !b.ranges.empty() || a.guards.size() != b.guards.size()) return false;
+    for (size_t i = 0; i < a.guards.size(); ++i) {
+      if (a.guards[i].condition != b.guards[i].condition || a.guards[i].negated != b.guards[i].negated) return false;
+    }
+    return true;
+  }
+
+  // ------------------------------------------------------------ removals
+
+  void Removals(const ast::File& file) {
+    for (const ast::Item& item : file.items) {
+      auto* side = std::get_if<ast::Side>(&item);
+      if (!side) continue;
+      for (const ast::SideItem& line : side->items) {
+        if (auto* remove = std::get_if<ast::Remove>(&line.item)) {
+          for (const ast::Name& name : remove->names) RemoveNames(name, side->name.text);
+        }
+      }
+    }
+  }
+
+  void RemoveNames(const ast::Name& name, const std::string& side_name) {
+    for (const Pattern& pattern : ExpandName(name, diagnostics_)) {
+      std::string text = pattern.text();
+      auto it = unit_.sides.find(side_name);
+      std::vector<std::string> known;
+      size_t removed = 0;
+      if (it != unit_.sides.end()) {
+        Side& side = it->second;
+        for (const Declaration& d : side.declarations) known.push_back(d.pattern.text());
+        removed = std::erase_if(side.declarations, [&](const Declaration& d) { return d.pattern.text() == text; });
+        imported_declarations_[side_name] = side.declarations.size();
+      }
+      if (removed == 0) {
+        auto& d = diagnostics_.Error(Code::kUnknownTensor, name.where, fmt::format("no imported file declares `{}` in side `{}`", text, side_name))
+                      .Label("cannot be removed");
+        if (auto near = diag::Nearest(text, known)) d.Help(fmt::format("there is `{}`", *near));
+        continue;
+      }
+      for (size_t m = 0; m < unit_.maps.size(); ++m) {
+        Map& map = unit_.maps[m];
+        std::erase_if(map.statements, [&](const Statement& s) { return (map.left == side_name && Names(s.left, text)) || (map.right == side_name && Names(s.right, text)); });
+        imported_statements_[m] = map.statements.size();
+      }
+    }
+  }
+
+  static bool Names(const std::vector<Operand>& operands, const std::string& text) {
+    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
+  }
+
+  // ------------------------------------------------------------ maps
+
+  Map& MapBetween(const ast::Map& node, bool& flipped) {
+    for (Map& map : unit_.maps) {
+      flipped = map.left == node.right.text && map.right == node.left.text && map.left != map.right;
+      if (flipped || (map.left == node.left.text && map.right == node.right.text)) return map;
+    }
+    flipped = false;
+    Map& map = unit_.maps.emplace_back();
+    map.left = node.left.text;
+    map.right = node.right.text;
+    map.leftwards = map.rightwards = false;
+    imported_statements_.push_back(0);
+    return map;
+  }
+
+  void ReadMap(const ast::Map& node) {
+    bool flipped = false;
+    Map& map = MapBetween(node, flipped);
+    map.where.push_back(node.where);
+    sides_of_maps_.push_back(node.left);
+    sides_of_maps_.push_back(node.right);
+    if (node.left.text == node.right.text) {
+      diagnostics_.Error(Code::kNoPath, Join(node.left.where, node.right.where), fmt::format("a map from side `{}` to itself", node.left.text))
+          .Note("a side to itself is the identity over its tensors and needs no map");
+    }
+    bool right = node.arrow != ast::Arrow::kLeft, left = node.arrow != ast::Arrow::kRight;
+    map.rightwards |= flipped ? left : right;
+    map.leftwards |= flipped ? right : left;
+    size_t index = static_cast<size_t>(&map - unit_.maps.data());
+    for (const ast::MapItem& item : node.items) ReadMapItem(item, index, flipped, {});
+  }
+
+  void ReadMapItem(const ast::MapItem& item, size_t map, bool flipped, const Context& context) {
+    std::visit(Overloaded{
+                   [&](const ast::Statement& node) { ReadStatement(node, map, flipped, context); },
+                   [&](const ast::For<ast::MapItem>& node) {
+                     for (const ast::MapItem& i : node.body) ReadMapItem(i, map, flipped, Inside(node, context));
+                   },
+                   [&](const ast::If<ast::MapItem>& node) {
+                     for (const ast::MapItem& i : node.then) ReadMapItem(i, map, flipped, Inside(node, context, false));
+                     for (const ast::MapItem& i : node.otherwise) ReadMapItem(i, map, flipped, Inside(node, context, true));
+                   },
+               },
+               item.item);
+  }
+
+  std::vector<Operand> ReadOperands(const std::vector<ast::Operand>& nodes) {
+    std::vector<Operand> out;
+    for (const ast::Operand& node : nodes) {
+      NoteNames(node.type);
+      if (node.blank) {
+        out.push_back({&node, {}});
+        continue;
+      }
+      for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
+        NoteNames(pattern);
+        if (!node.slice) {
+          out.push_back({&node, std::move(pattern)});
+          continue;
+        }
+        for (int64_t i = node.slice->first; i < node.slice->second; ++i) {  // name[0:3] is name_0, name_1, name_2
+          Pattern one = pattern;
+          one.parts.push_back({PatternPart::Kind::kText, fmt::format("_{}", i), 0, 0, nullptr});
+          out.push_back({&node, MergedText(std::move(one))});
+        }
+      }
+    }
+    return out;
+  }
+
+  static Pattern MergedText(Pattern pattern) {
+    auto n = pattern.parts.size();
+    if (n >= 2 && pattern.parts[n - 2].kind == PatternPart::Kind::kText) {
+      pattern.parts[n - 2].text += pattern.parts[n - 1].text;
+      pattern.parts.pop_back();
+    }
+    return pattern;
+  }
+
+  void ReadStatement(const ast::Statement& node, size_t map_index, bool flipped, const Context& context) {
+    Statement statement{&node, context, ReadOperands(node.left), ReadOperands(node.right), flipped};
+    if (flipped) std::swap(statement.left, statement.right);
+    NoteNames(context);
+    Map& map = unit_.maps[map_index];
+    auto imported = map.statements.begin() + static_cast<ptrdiff_t>(imported_statements_[map_index]);
+    auto replaced = std::remove_if(map.statements.begin(), imported, [&](const Statement& other) {
+      return Share(other.left, statement.left) || Share(other.right, statement.right);
+    });
+    imported_statements_[map_index] = static_cast<size_t>(replaced - map.statements.begin());
+    map.statements.erase(replaced, imported);
+    map.statements.push_back(std::move(statement));
+  }
+
+  static bool Share(const std::vector<Operand>& a, const std::vector<Operand>& b) {
+    return std::any_of(a.begin(), a.end(), [&](const Operand& o) { return !o.node->blank && Names(b, o.pattern.text()); });
+  }
+
+  Unit& unit_;
+  const LoadImport& load_;
+  diag::Diagnostics& diagnostics_;
+  std::vector<const SourceFile*> stack_;
+  std::set<std::string> done_;
+  std::map<std::string, size_t> imported_declarations_;
+  std::vector<size_t> imported_statements_;
+  std::map<std::string, SourceRange> own_dims_;
+  std::map<std::string, std::map<std::string, SourceRange>> own_side_dims_;
+  std::vector<ast::Ident> sides_of_maps_;
+};
+
+}  // namespace
+
+Unit ReadUnit(const SourceFile& main, const LoadImport& load, diag::Diagnostics& diagnostics) {
+  Unit unit;
+  UnitReader(unit, load, diagnostics).ReadAll(main);
+  return unit;
+}
+
+}  // namespace aoa::bind
