@@ -49,7 +49,7 @@ size_t Dimensions::AddEnd(const Side& side, std::map<std::string, int64_t> mesh_
 }
 
 bool Dimensions::Define(const Definition& d, size_t from_end, size_t to_end) {
-  if (!unit_.dimension_names.contains(d.name)) return false;
+  if (!unit_.dimension_names.contains(d.name) || AliasAt(kFile, d.name)) return false;
   std::vector<SymbolId> symbols;
   std::string spelled = d.name;
   if (d.at == Definition::At::kBoth) {
@@ -132,10 +132,22 @@ Scope Dimensions::ScopeAt(size_t end) {
           [this](const std::string& path) { return ConfigAt(path); }};
 }
 
-std::optional<bool> Dimensions::Holds(const Context& context, size_t end, diag::Diagnostics& diagnostics) {
+Scope Dimensions::ScopeBetween(size_t a, size_t b) {
+  auto own = [this](size_t end, const std::string& name) { return ends_[end].mesh_sizes.contains(name) || ends_[end].local.contains(name); };
+  return {[this, a, b, own](const std::string& name, SourceRange where) {
+            Value first = NameValue(a, name, where, true);
+            if (!own(b, name)) return first;
+            Value second = NameValue(b, name, where, true);
+            if (!own(a, name) || !first.known() || !second.known() || first.number == second.number) return second;
+            return Value::Failed(Code::kCondition, where, fmt::format("`{}` is {} at one end and {} at the other", name, first.Show(), second.Show()));
+          },
+          [this](const std::string& path) { return ConfigAt(path); }};
+}
+
+std::optional<bool> Dimensions::Holds(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics) {
   bool unknown = false;
   for (const Guard& guard : context.guards) {
-    Value value = Evaluate(*guard.condition, ScopeAt(end), Arithmetic::kReal);
+    Value value = Evaluate(*guard.condition, scope, Arithmetic::kReal);
     if (value.kind == Value::Kind::kFailed) {
       diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided").Found(value.failure->message);
       return false;

@@ -60,9 +60,11 @@ class Dimensions {
 
   // The scope of expressions at an end (conditions, paddings): mesh sizes, then dimensions.
   Scope ScopeAt(size_t end);
+  // The scope of a map between two ends: a name may belong to either; one that both have must have one value.
+  Scope ScopeBetween(size_t a, size_t b);
   // Whether a line counts: its guards are true (or false in an else branch). Nothing while that is unknown. Conditions that
   // cannot be evaluated are reported and false.
-  std::optional<bool> Holds(const Context& context, size_t end, diag::Diagnostics& diagnostics);
+  static std::optional<bool> Holds(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics);
 
   // The axis as the core knows it: aliases expanded, extents filled in as far as they are known, cuts numbered by the end's
   // mesh. `any` counts the `_` axes. `trial` gives one symbol another value.

@@ -361,7 +361,8 @@ class UnitReader {
                item.item);
   }
 
-  std::vector<Operand> ReadOperands(const std::vector<ast::Operand>& nodes) {
+  // `offset` is what $LAYER_ID_OFFSET adds: nothing on the left of a statement, -1 on its right.
+  std::vector<Operand> ReadOperands(const std::vector<ast::Operand>& nodes, int64_t offset) {
     std::vector<Operand> out;
     for (const ast::Operand& node : nodes) {
       NoteNames(node.type);
@@ -371,6 +372,9 @@ class UnitReader {
       }
       for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
         NoteNames(pattern);
+        for (PatternPart& part : pattern.parts) {
+          if (part.kind == PatternPart::Kind::kVariable && part.text == "LAYER_ID_OFFSET") part.offset += offset;
+        }
         if (!node.slice) {
           out.push_back({&node, std::move(pattern)});
           continue;
@@ -395,7 +399,7 @@ class UnitReader {
   }
 
   void ReadStatement(const ast::Statement& node, size_t map_index, bool flipped, const Context& context) {
-    Statement statement{&node, context, ReadOperands(node.left), ReadOperands(node.right), flipped};
+    Statement statement{&node, context, ReadOperands(node.left, 0), ReadOperands(node.right, -1), flipped};
     if (flipped) std::swap(statement.left, statement.right);
     NoteNames(context);
     Map& map = unit_.maps[map_index];

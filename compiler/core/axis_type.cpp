@@ -303,6 +303,35 @@ const Axis* RepeatedSumIn(const Axis& axis, const Mesh& mesh, bool beside_sum) {
   return nullptr;
 }
 
+using CutLists = std::vector<std::vector<size_t>>;
+
+CutLists CrossCuts(const CutLists& left, const CutLists& right) {
+  CutLists out;
+  for (const auto& a : left) {
+    for (const auto& b : right) {
+      out.push_back(a);
+      out.back().insert(out.back().end(), b.begin(), b.end());
+    }
+  }
+  return out;
+}
+
+CutLists PieceCutsOf(const Axis& axis) {
+  CutLists out = {{}};
+  if (axis.kind == Axis::Kind::kSum) {
+    out.clear();
+    for (const Axis& part : axis.parts) {
+      for (auto& cuts : PieceCutsOf(part)) out.push_back(std::move(cuts));
+    }
+  } else {
+    for (const Axis& part : axis.parts) out = CrossCuts(out, PieceCutsOf(part));
+  }
+  for (auto& cuts : out) {
+    for (const Cut& cut : axis.cuts) cuts.push_back(cut.axis);
+  }
+  return out;
+}
+
 void Walk(const Axis& axis, const std::function<void(const Axis&)>& visit) {
   visit(axis);
   for (const Axis& part : axis.parts) Walk(part, visit);
@@ -450,6 +479,12 @@ const Axis* RepeatedSum(const TensorType& type, const Mesh& mesh) {
     if (const Axis* found = RepeatedSumIn(axis, mesh, false)) return found;
   }
   return nullptr;
+}
+
+std::vector<std::vector<size_t>> PieceCuts(const TensorType& type) {
+  CutLists out = {{}};
+  for (const Axis& axis : type.axes) out = CrossCuts(out, PieceCutsOf(axis));
+  return out;
 }
 
 std::vector<size_t> CuttingAxes(const TensorType& type) {

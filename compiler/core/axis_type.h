@@ -118,6 +118,9 @@ std::optional<Shape> LocalShape(const TensorType& type, const Mesh& mesh, const 
 // Whether a cut of `type` repeats a block that holds a sum (all summands of which are then repeated): the node, or null.
 const Axis* RepeatedSum(const TensorType& type, const Mesh& mesh);
 
+// For each of `Pieces(type)`: the mesh axes that cut it, as often as they do.
+std::vector<std::vector<size_t>> PieceCuts(const TensorType& type);
+
 // The mesh axes that cut the type.
 std::vector<size_t> CuttingAxes(const TensorType& type);
 

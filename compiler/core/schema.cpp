@@ -15,13 +15,16 @@ std::string ToString(const Shape& shape) {
 }
 
 uint32_t Names::Intern(std::string_view text) {
-  auto [it, added] = ids_.try_emplace(std::string(text), static_cast<uint32_t>(texts_.size()));
-  if (added) texts_.push_back(&it->first);
+  auto it = ids_.find(text);
+  if (it == ids_.end()) {
+    it = ids_.emplace(std::string(text), static_cast<uint32_t>(texts_.size())).first;
+    texts_.push_back(&it->first);
+  }
   return it->second;
 }
 
 std::optional<uint32_t> Names::Find(std::string_view text) const {
-  auto it = ids_.find(std::string(text));
+  auto it = ids_.find(text);
   return it == ids_.end() ? std::nullopt : std::optional(it->second);
 }
 

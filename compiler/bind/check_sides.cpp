@@ -1,0 +1,257 @@
+#include "compiler/bind/check_sides.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/bind/dimensions.h"
+#include "compiler/diag/suggest.h"
+
+namespace aoa::bind {
+namespace {
+
+using diag::Code;
+
+class SideChecker {
+ public:
+  SideChecker(const Unit& unit, const Side& side, diag::Diagnostics& diagnostics) : unit_(unit), side_(side), diagnostics_(diagnostics), dimensions_(unit, nullptr, true) {
+    axes_ = MeshAxesOf(side);
+    std::map<std::string, int64_t> sizes;
+    Mesh mesh;
+    for (const std::string& axis : axes_) {
+      sizes[axis] = 1;
+      mesh.axes.push_back({axis, 1});
+    }
+    end_ = dimensions_.AddEnd(side, sizes);
+    dimensions_.SetMesh(end_, std::move(mesh));
+    dimensions_.Propagate();
+  }
+
+  void Check(const std::vector<std::string>& formats) {
+    CheckFormat(formats);
+    CheckMeshes();
+    CheckPlaces();
+    CheckRoles();
+    for (const Declaration& declaration : side_.declarations) CheckDeclaration(declaration);
+  }
+
+  // Inline types of statements: as declarations of this side.
+  void CheckType(const ast::Type& type, const Pattern& pattern) {
+    CheckCutNames(type.axes);
+    if (type.stored) CheckStored(*type.stored);
+    CheckPieces(type, pattern);
+  }
+
+ private:
+  void CheckFormat(const std::vector<std::string>& formats) {
+    for (const auto& line : side_.formats) {
+      const ast::Ident& name = line.node->name;
+      if (std::find(formats.begin(), formats.end(), name.text) != formats.end()) continue;
+      auto& d = diagnostics_.Error(Code::kFormat, name.where, fmt::format("there is no format `{}`", name.text));
+      if (auto near = diag::Nearest(name.text, formats)) d.Help(fmt::format("there is `{}`", *near));
+      else d.Help(fmt::format("the formats are {}", diag::Enumerate(formats, 20)));
+    }
+  }
+
+  void CheckMeshes() {
+    auto unique = [&](const std::vector<ast::Ident>& names, std::vector<ast::Ident> seen) {
+      for (const ast::Ident& name : names) {
+        auto it = std::find_if(seen.begin(), seen.end(), [&](const ast::Ident& other) { return other.text == name.text; });
+        if (it != seen.end()) {
+          diagnostics_.Error(Code::kMeshAxis, name.where, fmt::format("mesh axis `{}` is listed twice", name.text)).Also(it->where, "the first one");
+        }
+        seen.push_back(name);
+      }
+      return seen;
+    };
+    std::vector<ast::Ident> first;
+    for (const auto& line : side_.meshes) {
+      auto seen = unique(line.node->axes, {});
+      if (first.empty()) first = seen;
+    }
+    for (const auto& line : side_.overlays) {
+      unique(line.node->axes, first);
+      for (const ast::Ident& name : line.node->on) KnowAxis(name, "of the mesh");
+    }
+    for (const auto& line : side_.zeros) KnowAxis(line.node->axis, "to cut states by");
+  }
+
+  bool KnowAxis(const ast::Ident& name, const char* what) {
+    if (std::find(axes_.begin(), axes_.end(), name.text) != axes_.end()) return true;
+    auto& d = diagnostics_.Error(Code::kMeshAxis, name.where, fmt::format("side `{}` has no mesh axis `{}` {}", side_.name, name.text, what));
+    if (auto near = diag::Nearest(name.text, axes_)) d.Help(fmt::format("there is `{}`", *near));
+    else if (axes_.empty()) d.Help(fmt::format("a line `mesh {}` declares it", name.text));
+    else d.Help(fmt::format("its axes are {}", diag::Enumerate(axes_)));
+    return false;
+  }
+
+  void CheckPlaces() {
+    for (size_t i = 0; i < side_.places.size(); ++i) {
+      const ast::Place& place = *side_.places[i].node;
+      KnowAxis(place.axis, "to place on");
+      if (place.surplus && (place.interleave || !place.by.empty())) {
+        diagnostics_.Error(Code::kPlacement, place.surplus->where, "`surplus` stands beside `by` or `interleave`")
+            .Expected("one of them: `surplus` deals an uneven rest, `by` says every count, `interleave` deals in rounds");
+      }
+      if (place.interleave && !place.by.empty()) {
+        diagnostics_.Error(Code::kPlacement, place.where, "`interleave` stands beside `by`");
+      }
+      for (size_t j = 0; j < i; ++j) {
+        const ast::Place& other = *side_.places[j].node;
+        bool unconditional = side_.places[i].context.guards.empty() && side_.places[j].context.guards.empty();
+        if (other.variable.text != place.variable.text || !unconditional) continue;
+        diagnostics_.Error(Code::kDeclaredTwice, place.variable.where, fmt::format("`{}` is placed twice", place.variable.text)).Also(other.variable.where, "the first time");
+      }
+    }
+  }
+
+  void CheckRoles() {
+    for (const auto& line : side_.roles) {
+      const std::string& text = line.node->name_template;
+      size_t at = text.find("{}");
+      if (at == std::string::npos || text.find("{}", at + 2) != std::string::npos) {
+        diagnostics_.Error(Code::kSyntax, line.node->template_where, fmt::format("the template \"{}\" does not hold one `{{}}`", diag::Printable(text)))
+            .Expected("`{}` where the weight's name goes: \"{}.exp_avg\"");
+      } else if (text == "{}") {
+        diagnostics_.Error(Code::kSyntax, line.node->template_where, "the template \"{}\" gives a state the name of its weight");
+      }
+    }
+  }
+
+  const Declaration* DeclarationOf(const Pattern& pattern) const {
+    for (const Declaration& d : side_.declarations) {
+      if (d.pattern.text() == pattern.text()) return &d;
+    }
+    return nullptr;
+  }
+
+  void CheckReference(const Declaration& declaration, const Pattern& reference, const char* what) {
+    const Declaration* original = DeclarationOf(reference);
+    if (!original) {
+      std::vector<std::string> known;
+      for (const Declaration& d : side_.declarations) known.push_back(d.pattern.text());
+      auto& d = diagnostics_.Error(Code::kUnknownTensor, reference.where, fmt::format("`{}` is {} `{}`, which side `{}` does not declare", declaration.pattern.text(), what, reference.text(), side_.name));
+      if (auto near = diag::Nearest(reference.text(), known)) d.Help(fmt::format("there is `{}`", *near));
+      return;
+    }
+    if (original->tied || original->blocks_of || original == &declaration) {
+      diagnostics_.Error(Code::kUnknownTensor, reference.where, fmt::format("`{}` is {} `{}`, which is no tensor of its own", declaration.pattern.text(), what, reference.text()));
+    }
+    std::vector<std::string> a = declaration.pattern.Variables(), b = original->pattern.Variables();
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    if (a != b) {
+      diagnostics_.Error(Code::kNamePattern, reference.where, fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
+    }
+  }
+
+  void CheckDeclaration(const Declaration& declaration) {
+    const ast::Declaration& node = *declaration.node;
+    if (declaration.tied) CheckReference(declaration, *declaration.tied, "tied to");
+    if (declaration.blocks_of) {
+      CheckReference(declaration, *declaration.blocks_of, "blocks of");
+      for (int64_t block : node.blocks) {
+        if (block <= 0) diagnostics_.Error(Code::kBlocks, node.where, fmt::format("a block of `{}` has {} elements along an axis", declaration.blocks_of->text(), block));
+      }
+      if (node.type) diagnostics_.Error(Code::kBlocks, node.type->where, fmt::format("`{}` has a type beside `blocks of`", declaration.pattern.text())).Note("its shape follows from the tensor whose blocks it scales");
+    }
+    if ((node.on_first || node.on_last) && side_.places.empty()) {
+      diagnostics_.Error(Code::kPlacement, node.on_where.value_or(node.where), fmt::format("`{}` stands on the first or last stage of a side that places nothing", declaration.pattern.text()))
+          .Help("`place l on pp` says what the stages are of");
+    }
+    if (node.type) CheckType(*node.type, declaration.pattern);
+  }
+
+  void CheckCutNames(const std::vector<ast::Axis>& axes) {
+    for (const ast::Axis& axis : axes) {
+      if (axis.cut) {
+        for (const ast::Ident& name : axis.cut->axes) KnowAxis(name, "to cut by");
+      }
+      CheckCutNames(axis.parts);
+    }
+  }
+
+  void CheckStored(const std::vector<ast::Axis>& axes) {
+    for (const ast::Axis& axis : axes) {
+      if (axis.cut) {
+        diagnostics_.Error(Code::kAxis, axis.cut->where, "a cut stands in a stored shape").Note("what the type cuts is cut in the stored shape too");
+      }
+      CheckStored(axis.parts);
+    }
+  }
+
+  void CheckPieces(const ast::Type& node, const Pattern& pattern) {
+    int any = 0;
+    TensorType type = dimensions_.Lower(node, end_, any);
+    std::vector<TypePiece> pieces = Pieces(type);
+    if (pieces.size() > 100'000) {
+      diagnostics_.Error(Code::kTooDeep, node.where, fmt::format("the type has {} pieces", pieces.size()));
+      return;
+    }
+    std::vector<std::vector<size_t>> cuts = PieceCuts(type);
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      std::vector<std::string> names = pattern.Variables();
+      for (const PieceVariable& v : pieces[i].variables) names.push_back(v.name);
+      if (auto twice = Twice(names)) {
+        diagnostics_.Error(Code::kVariableTwice, node.where, fmt::format("a piece of `{}` has the variable `{}` twice", pattern.text(), *twice))
+            .Found(fmt::format("the variables {}", diag::Enumerate(names, 12)))
+            .Note("which index would be which? two axes of one extent have two names");
+        return;
+      }
+      if (auto twice = Twice(cuts[i])) {
+        diagnostics_.Error(Code::kCutTwice, node.where, fmt::format("mesh axis `{}` cuts a piece of `{}` twice", axes_[*twice], pattern.text()))
+            .Note("a rank would hold its block of both factors and nothing of the rest: elements would be lost");
+        return;
+      }
+    }
+  }
+
+  template <class T>
+  static std::optional<T> Twice(std::vector<T> values) {
+    std::sort(values.begin(), values.end());
+    auto it = std::adjacent_find(values.begin(), values.end());
+    return it == values.end() ? std::nullopt : std::optional(*it);
+  }
+
+  const Unit& unit_;
+  const Side& side_;
+  diag::Diagnostics& diagnostics_;
+  Dimensions dimensions_;
+  size_t end_ = 0;
+  std::vector<std::string> axes_;
+};
+
+}  // namespace
+
+std::vector<std::string> MeshAxesOf(const Side& side) {
+  std::vector<std::string> out;
+  auto add = [&](const std::vector<ast::Ident>& names) {
+    for (const ast::Ident& name : names) {
+      if (std::find(out.begin(), out.end(), name.text) == out.end()) out.push_back(name.text);
+    }
+  };
+  for (const auto& line : side.meshes) add(line.node->axes);
+  for (const auto& line : side.overlays) add(line.node->axes);
+  return out;
+}
+
+void CheckSides(const Unit& unit, const std::vector<std::string>& formats, diag::Diagnostics& diagnostics) {
+  std::map<std::string, std::unique_ptr<SideChecker>> checkers;
+  for (const std::string& name : unit.side_order) {
+    auto& checker = checkers[name] = std::make_unique<SideChecker>(unit, unit.sides.at(name), diagnostics);
+    checker->Check(formats);
+  }
+  for (const Map& map : unit.maps) {
+    for (const Statement& statement : map.statements) {
+      for (auto [operands, side] : {std::pair(&statement.left, map.left), std::pair(&statement.right, map.right)}) {
+        auto checker = checkers.find(side);
+        if (checker == checkers.end()) continue;
+        for (const Operand& operand : *operands) {
+          if (!operand.node->blank && operand.node->type) checker->second->CheckType(*operand.node->type, operand.pattern);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace aoa::bind

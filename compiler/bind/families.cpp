@@ -1,0 +1,268 @@
+// Which tensors the ends may have: declarations under conditions that hold, and names that only statements mention.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/bind/attributes.h"
+#include "compiler/bind/binder.h"
+#include "compiler/diag/suggest.h"
+
+namespace aoa::bind {
+
+using diag::Code;
+
+void Binder::AddEnds(const Path& path) {
+  Dimensions& dimensions = *program_.dimensions;
+  size_t last = path.sides.size() - 1;
+  std::vector<std::map<std::string, int64_t>> sizes;
+  for (size_t i = 0; i <= last; ++i) {
+    sizes.push_back(i == 0 ? SourceMeshSizes(*path.sides[i], schema_, request_.mesh_from, diagnostics_)
+                           : i == last ? TargetMeshSizes(*path.sides[i], request_.mesh_to, diagnostics_) : UnitMeshSizes(*path.sides[i]));
+    dimensions.AddEnd(*path.sides[i], sizes.back());
+    program_.ends.emplace_back().side = path.sides[i];
+  }
+  for (const Definition& d : request_.definitions) {
+    if (dimensions.Define(d, 0, last)) continue;
+    auto& e = diagnostics_.Error(Code::kCommandLine, {}, fmt::format("-D {}: no dimension of the rules has this name", diag::Printable(d.name)));
+    if (auto near = diag::Nearest(d.name, {unit_.dimension_names.begin(), unit_.dimension_names.end()})) e.Help(fmt::format("there is `{}`", *near));
+  }
+  if (request_.config) {
+    for (const auto& line : path.sides[0]->config) {
+      Value value = FromConfig(*request_.config, line.node->key.text);
+      if (value.kind == Value::Kind::kAbsent || program_.ends[0].side->dims.contains(line.node->name.text)) continue;
+      if (auto it = unit_.dims.find(line.node->name.text); it != unit_.dims.end() && it->second->kind == ast::Equation::Kind::kValue) continue;
+      if (value.integer) {
+        dimensions.Offer(dimensions.At(0, line.node->name.text), {*value.integer, fmt::format("`{}` of the configuration", line.node->key.text), line.node->where});
+      } else {
+        diagnostics_.Error(Code::kConfigKey, line.node->where, fmt::format("`{}` of the configuration is {}, no whole number", line.node->key.text, value.Show()));
+      }
+    }
+  }
+  dimensions.Propagate();
+  static const MeshSizes none;
+  for (size_t i = 0; i <= last; ++i) {
+    const MeshSizes& asked = i == 0 ? request_.mesh_from : i == last ? request_.mesh_to : none;
+    ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr, diagnostics_);
+    for (const Declaration& d : path.sides[i]->declarations) pending_.push_back({i, &d});
+  }
+}
+
+void Binder::AddLines() {
+  for (size_t leg = 0; leg < path_.maps.size(); ++leg) {
+    bool backwards = path_.backwards[leg];
+    const std::vector<Statement>& statements = path_.maps[leg]->statements;
+    for (size_t i = 0; i < statements.size(); ++i) {
+      lines_.push_back({&statements[backwards ? statements.size() - 1 - i : i], leg, backwards, std::nullopt});
+    }
+  }
+  lines_added_.assign(lines_.size(), false);
+  for (size_t i = 0; i < program_.ends.size(); ++i) {
+    for (Placement& p : program_.ends[i].placements) {
+      auto named = [&](const Pattern& pattern) {
+        std::vector<std::string> variables = pattern.Variables();
+        return std::find(variables.begin(), variables.end(), p.variable) != variables.end();
+      };
+      const Side& side = *program_.ends[i].side;
+      p.by_axis = std::none_of(side.declarations.begin(), side.declarations.end(), [&](const Declaration& d) { return named(d.pattern); });
+      for (const Line& line : lines_) {
+        if (line.leg != i && line.leg + 1 != i) continue;
+        for (const Operand& o : line.leg == i ? line.in() : line.out()) p.by_axis &= o.node->blank || !named(o.pattern);
+      }
+    }
+  }
+}
+
+// The ranges that `for` gives to variables; nothing while one depends on unknown dimensions.
+std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Binder::Ranges(const Context& context, size_t end, bool report) {
+  std::map<std::string, std::pair<int64_t, int64_t>> out;
+  for (const VariableRange& range : context.ranges) {
+    int64_t bounds[2] = {0, 0};
+    for (int i = 0; i < 2; ++i) {
+      const ast::Expr& e = i == 0 ? *range.from : *range.to;
+      Value value = Evaluate(e, program_.dimensions->ScopeAt(end), Arithmetic::kExact);
+      if (value.kind == Value::Kind::kNumber && value.integer) {
+        bounds[i] = *value.integer;
+      } else {
+        if (report) {
+          auto& d = diagnostics_.Error(Code::kUnknownDimension, e.where, fmt::format("the bound `{}` of `{}` is not known", ToString(e), range.variable.text));
+          if (value.failure) d.Found(value.failure->message);
+        }
+        return std::nullopt;
+      }
+    }
+    auto [it, added] = out.emplace(range.variable.text, std::pair(bounds[0], bounds[1]));
+    if (!added) it->second = {std::max(it->second.first, bounds[0]), std::min(it->second.second, bounds[1])};
+  }
+  return out;
+}
+
+std::optional<int64_t> Binder::FamilyNamed(size_t end, const std::string& text) const {
+  const std::vector<Family>& families = program_.ends[end].families;
+  for (size_t i = 0; i < families.size(); ++i) {
+    if (families[i].pattern.text() == text) return static_cast<int64_t>(i);
+  }
+  return std::nullopt;
+}
+
+bool Binder::AddFamilies() {
+  Dimensions& dimensions = *program_.dimensions;
+  auto evaluate = [&](size_t end) {
+    return [&dimensions, end](const ast::Expr& e) -> std::optional<int64_t> {
+      Value value = Evaluate(e, dimensions.ScopeAt(end), Arithmetic::kExact);
+      return value.known() ? value.integer : std::nullopt;
+    };
+  };
+  bool any = false;
+  std::vector<PendingDeclaration> still;
+  for (const PendingDeclaration& p : pending_) {
+    std::optional<bool> holds = Dimensions::Holds(p.declaration->context, dimensions.ScopeAt(p.end), diagnostics_);
+    if (holds == false) {
+      any = true;
+      continue;
+    }
+    auto ranges = holds ? Ranges(p.declaration->context, p.end, false) : std::nullopt;
+    auto pattern = ranges ? p.declaration->pattern.Resolve(evaluate(p.end)) : std::nullopt;
+    if (!pattern) {
+      still.push_back(p);
+      continue;
+    }
+    any = true;
+    const ast::Declaration& node = *p.declaration->node;
+    Family family;
+    family.pattern = std::move(*pattern);
+    family.declaration = p.declaration;
+    family.type = node.type ? &*node.type : nullptr;
+    family.type_end = p.end;
+    family.dtype = node.dtype;
+    family.where = node.where;
+    family.optional = node.optional.has_value();
+    family.blocks = node.blocks;
+    family.on_first = node.on_first;
+    family.on_last = node.on_last;
+    family.mean = node.replicas_mean.has_value();
+    family.ranges = std::move(*ranges);
+    program_.ends[p.end].families.push_back(std::move(family));
+  }
+  pending_ = std::move(still);
+
+  // Names of statements: what is declared needs no family of its own.
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    Line& line = lines_[i];
+    if (!line.active) line.active = Dimensions::Holds(line.statement->context, dimensions.ScopeBetween(line.leg, line.leg + 1), diagnostics_);
+    if (!line.active || lines_added_[i] || Awaits(line)) continue;
+    lines_added_[i] = true;
+    any = true;
+    if (*line.active) AddImplicit(line);
+  }
+  if (any) LinkFamilies();
+  return any;
+}
+
+// Whether a declaration of a tensor that the line names is still undecided.
+bool Binder::Awaits(const Line& line) const {
+  return std::any_of(pending_.begin(), pending_.end(), [&](const PendingDeclaration& p) {
+    if (p.end != line.leg && p.end != line.leg + 1) return false;
+    const std::vector<Operand>& operands = p.end == line.leg ? line.in() : line.out();
+    std::string text = p.declaration->pattern.text();
+    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
+  });
+}
+
+void Binder::AddImplicit(const Line& line) {
+  diag::Diagnostics ignored;  // attributes are reported once, by the check of statements
+  Attributes attributes = ReadAttributes(*line.statement->node, ignored);
+  const std::vector<Operand>&in = line.in(), &out = line.out();
+  bool moves = attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || (in.size() == 1 && in[0].node->transposed) ||
+               (out.size() == 1 && out[0].node->transposed);
+  // An untyped name opposite a single typed one has that type.
+  auto partner = [&](const std::vector<Operand>& other) -> const Operand* {
+    bool single = in.size() == 1 && out.size() == 1;
+    bool copied = attributes.copy && other.size() == 1;
+    return !moves && (single || copied) && !other[0].node->blank ? &other[0] : nullptr;
+  };
+  for (const Operand& o : in) AddImplicit(line.leg, o, *line.statement, partner(out), line.leg + 1);
+  for (const Operand& o : out) AddImplicit(line.leg + 1, o, *line.statement, partner(in), line.leg);
+}
+
+void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner, size_t partner_end) {
+  if (operand.node->blank) return;
+  Dimensions& dimensions = *program_.dimensions;
+  auto pattern = operand.pattern.Resolve([&](const ast::Expr& e) -> std::optional<int64_t> {
+    Value value = Evaluate(e, dimensions.ScopeAt(end), Arithmetic::kExact);
+    return value.known() ? value.integer : std::nullopt;
+  });
+  if (!pattern) return;  // reported when the statement is bound
+  End& at = program_.ends[end];
+  auto existing = FamilyNamed(end, pattern->text());
+  if (!existing) {
+    Family family;
+    family.pattern = std::move(*pattern);
+    family.where = operand.node->where;
+    family.type_end = end;
+    at.families.push_back(std::move(family));
+    existing = static_cast<int64_t>(at.families.size()) - 1;
+  }
+  Family& family = at.families[static_cast<size_t>(*existing)];
+  if (!family.declaration) {
+    // Statements of different ranges may share a name: then only the numbers in them count, and each takes its own.
+    for (const VariableRange& range : statement.context.ranges) family.ranges.emplace(range.variable.text, std::pair<int64_t, int64_t>(0, -1));
+    if (!family.dtype) family.dtype = operand.node->dtype;
+  }
+  if (!family.type && operand.node->type) {
+    family.type = &*operand.node->type;
+    family.type_end = end;
+  }
+  if (family.type || !partner) return;
+  const ast::Type* type = partner->node->type ? &*partner->node->type : nullptr;
+  size_t type_end = partner_end;
+  if (!type) {
+    for (const Family& other : program_.ends[partner_end].families) {
+      if (other.pattern.text() == partner->pattern.text() && other.type && !other.partner_type) {
+        type = other.type;
+        break;
+      }
+    }
+  }
+  if (!type) return;
+  family.type = type;
+  family.type_end = type_end;
+  family.partner_type = true;
+}
+
+// `tied` and `blocks of` as families of the same end.
+void Binder::LinkFamilies() {
+  for (size_t e = 0; e < program_.ends.size(); ++e) {
+    for (Family& family : program_.ends[e].families) {
+      if (!family.declaration) continue;
+      if (family.declaration->tied) {
+        if (auto original = FamilyNamed(e, family.declaration->tied->text())) family.tied = static_cast<size_t>(*original);
+      }
+      if (family.declaration->blocks_of) {
+        if (auto weight = FamilyNamed(e, family.declaration->blocks_of->text())) family.blocks_of = static_cast<size_t>(*weight);
+      }
+    }
+  }
+}
+
+// Conditions, ranges and `${=...}` that stay undecided when nothing more can be learnt.
+void Binder::ReportUndecided() {
+  Dimensions& dimensions = *program_.dimensions;
+  auto report = [&](const Context& context, size_t end, const Scope& scope, SourceRange where) {
+    if (!Dimensions::Holds(context, scope, diagnostics_)) {
+      diagnostics_.Error(Code::kCondition, context.guards.back().condition->where, "the condition depends on a dimension that nothing fixes").Also(where, "this line stands under it");
+      return true;
+    }
+    return !Ranges(context, end, true).has_value();
+  };
+  for (const PendingDeclaration& p : pending_) {
+    if (report(p.declaration->context, p.end, dimensions.ScopeAt(p.end), p.declaration->node->where)) continue;
+    diagnostics_.Error(Code::kUnknownDimension, p.declaration->node->name.where, fmt::format("`{}` needs dimensions that nothing fixes", p.declaration->pattern.text()))
+        .Note("a name made of extents must be known before names are looked at")
+        .Help("`-D`, a configuration key or an equation gives them");
+  }
+  for (const Line& line : lines_) {
+    if (!line.active) report(line.statement->context, line.leg, dimensions.ScopeBetween(line.leg, line.leg + 1), line.statement->node->where);
+  }
+}
+
+}  // namespace aoa::bind

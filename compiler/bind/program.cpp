@@ -1,0 +1,82 @@
+#include "compiler/bind/program.h"
+
+#include <algorithm>
+
+namespace aoa::bind {
+namespace {
+
+uint64_t StateKey(TensorId weight, int role) { return static_cast<uint64_t>(weight) << 16 | static_cast<uint64_t>(role); }
+
+}  // namespace
+
+Stages StagesOf(const End& end, const Family& family, const std::string& name) {
+  Stages out(end.placements.size());
+  if (end.placements.empty() || family.pattern.IsPlain() || family.pattern.HasStar()) return out;
+  auto values = family.pattern.Match(name);
+  if (!values) return out;
+  for (size_t i = 0; i < end.placements.size(); ++i) {
+    const Placement& p = end.placements[i];
+    auto value = values->find(p.variable);
+    if (value == values->end()) continue;
+    for (size_t stage = 0; stage < p.deal.stages.size(); ++stage) {
+      const std::vector<int64_t>& indices = p.deal.stages[stage];
+      if (std::binary_search(indices.begin(), indices.end(), value->second)) out[i] = static_cast<int64_t>(stage);
+    }
+  }
+  return out;
+}
+
+bool IsOn(const End& end, const Family& family, const Stages& stages, const std::vector<int64_t>& coordinates) {
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const Placement& p = end.placements[i];
+    if (stages[i] && *stages[i] != (p.axis ? coordinates[*p.axis] : 0)) return false;
+  }
+  if (!family.on_first && !family.on_last) return true;
+  const Placement& first = end.placements.front();  // on first and on last speak of the first placement's axis
+  int64_t stage = first.axis ? coordinates[*first.axis] : 0;
+  return (family.on_first && stage == 0) || (family.on_last && stage == first.stages - 1);
+}
+
+std::string LocalName(const End& end, const Family& family, const Stages& stages, const std::string& name) {
+  bool local = false;
+  for (size_t i = 0; i < stages.size(); ++i) local |= stages[i] && end.placements[i].node->numbered_locally;
+  if (!local) return name;
+  Assignment values = *family.pattern.Match(name);
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const Placement& p = end.placements[i];
+    if (!stages[i] || !p.node->numbered_locally) continue;
+    const std::vector<int64_t>& indices = p.deal.stages[static_cast<size_t>(*stages[i])];
+    int64_t& value = values.at(p.variable);
+    value = std::lower_bound(indices.begin(), indices.end(), value) - indices.begin();
+  }
+  return family.pattern.Spell(values);
+}
+
+TensorId End::Find(std::string_view name) const {
+  auto id = names.Find(name);
+  return id && *id < weights.size() ? weights[*id] : kNoTensor;
+}
+
+TensorId End::FindState(TensorId weight, int role) const {
+  auto it = states.find(StateKey(weight, role));
+  return it == states.end() ? kNoTensor : it->second;
+}
+
+TensorId End::Add(std::string_view name, Tensor tensor) {
+  tensor.name = names.Intern(name);
+  auto id = static_cast<TensorId>(tensors.size());
+  tensors.push_back(std::move(tensor));
+  weights.resize(std::max<size_t>(weights.size(), names.size()), kNoTensor);
+  weights[tensors[id].name] = id;
+  return id;
+}
+
+TensorId End::AddState(std::string_view name, Tensor tensor) {
+  tensor.name = names.Intern(name);
+  auto id = static_cast<TensorId>(tensors.size());
+  states[StateKey(tensor.weight, tensor.role)] = id;
+  tensors.push_back(std::move(tensor));
+  return id;
+}
+
+}  // namespace aoa::bind

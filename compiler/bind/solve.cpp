@@ -1,0 +1,345 @@
+// Extents from shapes and from names.
+//
+// An axis of a tensor with one unknown symbol is an equation: `(n d)` is 12 long and d is 3, so n is 4. Behind cuts the ranks
+// show blocks, and the extent is the one value that explains the blocks of all ranks. Every kind of cut partitions (or
+// repeats) what it cuts, so *on average over the ranks* a block is its axis divided by the number of parts: the average is
+// linear in the unknown, which gives one candidate; repeated blocks (more ranks than indices) give candidates up to the
+// number of ranks. Each candidate is tried on every rank. One that fits is the extent, several leave it open.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "compiler/bind/binder.h"
+#include "compiler/diag/suggest.h"
+
+namespace aoa::bind {
+
+using diag::Code;
+
+namespace {
+
+void Walk(Axis& axis, const std::function<void(Axis&)>& visit) {
+  visit(axis);
+  for (Axis& part : axis.parts) Walk(part, visit);
+}
+
+// The extent of an axis on the average rank, if every cut divides.
+double Average(const Axis& axis, const Mesh& mesh) {
+  double extent = 1;
+  switch (axis.kind) {
+    case Axis::Kind::kOne: break;
+    case Axis::Kind::kVariable: extent = static_cast<double>(axis.extent); break;
+    case Axis::Kind::kProduct:
+      for (const Axis& part : axis.parts) extent *= Average(part, mesh);
+      break;
+    case Axis::Kind::kSum:
+      extent = 0;
+      for (const Axis& part : axis.parts) extent += Average(part, mesh);
+      break;
+    case Axis::Kind::kPad: {
+      double inner = Average(axis.parts[0], mesh), k = static_cast<double>(axis.multiple);
+      extent = std::ceil(inner / k) * k;
+      break;
+    }
+  }
+  for (const Cut& cut : axis.cuts) extent /= static_cast<double>(mesh.axis(cut.axis).size);
+  return extent;
+}
+
+bool IsPlainVariable(const ast::Axis& axis) { return axis.kind == ast::Axis::Kind::kVar && !axis.cut; }
+
+}  // namespace
+
+// ---------------------------------------------------------------- facts
+
+void Binder::CollectFacts() {
+  const End& end = program_.ends[0];
+  std::map<std::pair<uint32_t, size_t>, Fact> facts;
+  std::set<std::pair<std::pair<uint32_t, size_t>, std::vector<int64_t>>> seen;
+  for (const FileGroup& group : end.groups) {
+    std::set<std::pair<uint32_t, uint32_t>> shapes;  // (family, shape)
+    const SchemaTable& table = schema_.tables[group.table];
+    for (size_t entry = 0; entry < table.size(); ++entry) {
+      const Match& match = matches_[group.table][entry];
+      if (match.family < 0 || match.role >= 0) continue;
+      auto family_index = static_cast<uint32_t>(match.family);
+      if (!shapes.emplace(family_index, table[entry].shape).second) continue;
+      const Family& family = end.families[family_index];
+      if (!family.type || family.blocks_of) continue;
+      const Shape& shape = schema_.shapes[table[entry].shape];
+      const std::vector<ast::Axis>& axes = family.type->stored && !family.partner_type ? *family.type->stored : family.type->axes;
+      std::string text = fmt::format("`{}` {}", diag::Printable(schema_.names[table[entry].name]), aoa::ToString(shape));
+      if (axes.size() != shape.size()) {
+        diagnostics_.Error(Code::kRank, family.type->where, fmt::format("{} has {} axes, its type {}", text, shape.size(), axes.size()))
+            .Expected(fmt::format("{} axes: {}", axes.size(), family.type->where.text()))
+            .Found(fmt::format("{} in {}", text, schema_.files[group.files[0]].path));
+        continue;
+      }
+      for (size_t i = 0; i < axes.size(); ++i) {
+        std::pair key(family_index, i);
+        if (axes[i].kind == ast::Axis::Kind::kAny || facts_done_.contains(key)) continue;
+        Fact& fact = facts[key];
+        fact.axis = &axes[i];
+        fact.axis_number = i;
+        fact.family = family_index;
+        Axis lowered = LowerFact(fact, nullptr);
+        std::vector<size_t> cutting = CuttingAxes({{lowered}, std::nullopt});
+        for (uint32_t file : group.files) {
+          std::vector<int64_t> coordinates = end.mesh.Coordinates(schema_.files[file].rank);
+          std::vector<int64_t> relevant = {shape[i]};
+          for (size_t axis : cutting) relevant.push_back(coordinates[axis]);
+          relevant.insert(relevant.end(), group.stages.begin(), group.stages.end());
+          if (!seen.emplace(key, relevant).second) continue;
+          fact.observations.push_back({std::move(coordinates), group.stages, shape[i], fmt::format("{} in {}", text, schema_.files[file].path)});
+        }
+      }
+    }
+  }
+  facts_.clear();
+  for (auto& [key, fact] : facts) facts_.push_back(std::move(fact));
+}
+
+Axis Binder::LowerFact(const Fact& fact, const Dimensions::Trial* trial) {
+  const Family& family = program_.ends[0].families[fact.family];
+  int any = 0;
+  Axis axis = program_.dimensions->Lower(*fact.axis, family.type_end, any, trial);
+  if (family.partner_type) return WithoutPadding(WithoutCuts(axis));
+  if (family.type->stored) {  // the stored shape is cut where the type is
+    int ignored = 0;
+    TensorType type = program_.dimensions->Lower(*family.type, family.type_end, ignored);
+    axis = type.stored->at(fact.axis_number);
+    if (trial) {
+      int again = 0;
+      Axis tried = program_.dimensions->Lower(*fact.axis, family.type_end, again, trial);
+      std::function<void(Axis&, const Axis&)> take = [&](Axis& to, const Axis& from) {
+        to.extent = from.extent;
+        to.multiple = from.multiple;
+        for (size_t i = 0; i < to.parts.size(); ++i) take(to.parts[i], from.parts[i]);
+      };
+      take(axis, tried);
+    }
+  }
+  return axis;
+}
+
+// What a rank should show. Nothing if it cannot be said: something is unknown, or does not divide.
+std::optional<int64_t> Binder::Predict(const Fact& fact, const Observation& seen, const Dimensions::Trial* trial) {
+  const End& end = program_.ends[0];
+  Axis axis = LowerFact(fact, trial);
+  bool possible = Extent(axis) != Axis::kUnknown;
+  for (size_t i = 0; i < end.placements.size() && possible; ++i) {
+    const Placement& p = end.placements[i];
+    if (!p.by_axis) continue;
+    Walk(axis, [&](Axis& node) {
+      if (!possible || node.kind != Axis::Kind::kVariable || node.variable != p.variable) return;
+      diag::Diagnostics ignored;
+      if (node.extent > 1'000'000) return;
+      auto deal = MakeDeal(p, node.extent, 0, *program_.dimensions, ignored);
+      if (deal) node.extent = static_cast<int64_t>(deal->stages[static_cast<size_t>(seen.stages[i])].size());
+      else possible = false;
+    });
+  }
+  if (!possible) return std::nullopt;
+  auto shape = LocalShape({{axis}, std::nullopt}, end.mesh, seen.coordinates, {}, nullptr);
+  return shape ? std::optional((*shape)[0]) : std::nullopt;
+}
+
+std::vector<int64_t> Binder::Candidates(const Fact& fact, SymbolId unknown) {
+  const Mesh& mesh = program_.ends[0].mesh;
+  double seen = 0;
+  for (const Observation& o : fact.observations) seen += static_cast<double>(o.extent);
+  seen /= static_cast<double>(fact.observations.size());
+  double at[2];
+  int64_t most_repeats = 0;
+  for (int64_t x : {0, 1}) {
+    Dimensions::Trial trial{unknown, x};
+    Axis axis = LowerFact(fact, &trial);
+    for (const Placement& p : program_.ends[0].placements) {  // a dealt axis is shared by the stages
+      if (!p.by_axis) continue;
+      Walk(axis, [&](Axis& node) {
+        if (node.kind == Axis::Kind::kVariable && node.variable == p.variable && p.axis) node.cuts.push_back({*p.axis, Cut::Rounding::kEven});
+      });
+    }
+    at[x] = Average(axis, mesh);
+    Walk(axis, [&](Axis& node) {
+      int64_t parts = 1;
+      for (const Cut& cut : node.cuts) parts *= cut.rounding == Cut::Rounding::kEven ? mesh.axis(cut.axis).size : 1;
+      if (parts > 1) most_repeats = std::max(most_repeats, parts);
+    });
+  }
+  std::vector<int64_t> out;
+  if (at[1] == at[0]) return out;  // every value fits as well
+  double linear = (seen - at[0]) / (at[1] - at[0]);
+  if (linear >= 0 && linear < 1e15) out.push_back(std::llround(linear));
+  for (int64_t x = 1; x <= most_repeats; ++x) {
+    if (std::find(out.begin(), out.end(), x) == out.end()) out.push_back(x);
+  }
+  return out;
+}
+
+// Settles a fact that has at most one unknown. True if a dimension has got its value.
+bool Binder::Solve(Fact& fact) {
+  Dimensions& dimensions = *program_.dimensions;
+  const Family& family = program_.ends[0].families[fact.family];
+  std::set<SymbolId> unknown, all = dimensions.SymbolsOf(*fact.axis, family.type_end, family.partner_type);
+  for (SymbolId symbol : all) {
+    if (!dimensions.ValueOf(symbol)) unknown.insert(symbol);
+  }
+  if (unknown.empty()) {
+    Verify(fact);
+    return false;
+  }
+  std::set<SymbolId> solvable = dimensions.SymbolsOf(*fact.axis, family.type_end, true);
+  bool padded = !family.partner_type && solvable.size() < all.size();
+  if (unknown.size() != 1 || !solvable.contains(*unknown.begin())) return false;
+  SymbolId symbol = *unknown.begin();
+  if (padded) {  // also inside a padding: an extent there fixes nothing
+    std::function<bool(const ast::Axis&, bool)> inside = [&](const ast::Axis& axis, bool in_pad) {
+      if (in_pad && dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol)) return true;
+      return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) { return inside(part, in_pad || axis.kind == ast::Axis::Kind::kPad); });
+    };
+    if (inside(*fact.axis, false)) return false;
+  }
+  std::vector<int64_t> fitting;
+  std::vector<int64_t> candidates = Candidates(fact, symbol);
+  for (int64_t candidate : candidates) {
+    Dimensions::Trial trial{symbol, candidate};
+    bool fits = std::all_of(fact.observations.begin(), fact.observations.end(), [&](const Observation& o) { return Predict(fact, o, &trial) == o.extent; });
+    if (fits) fitting.push_back(candidate);
+  }
+  if (fitting.size() == 1) {
+    const Observation& o = fact.observations[0];
+    dimensions.Offer(symbol, {fitting[0], fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});
+    fact.done = true;
+    return true;
+  }
+  if (!fitting.empty() || candidates.empty()) return false;  // several: the value must come from elsewhere
+  fact.done = true;
+  auto& d = diagnostics_.Error(Code::kNoFit, fact.axis->where, fmt::format("no extent of `{}` explains axis {} of {}", dimensions.NameOf(symbol), fact.axis_number, fact.observations[0].text));
+  for (SymbolId other : all) {
+    if (other != symbol) d.Note(dimensions.Describe(other));
+  }
+  for (size_t i = 0; i < fact.observations.size() && i < 4; ++i) d.Found(fmt::format("{} in {}", fact.observations[i].extent, fact.observations[i].text));
+  dimensions.Offer(symbol, {0, "no value fits", fact.axis->where});  // quiets what follows from it
+  return false;
+}
+
+// Compares a fact whose dimensions are all known with what was seen.
+void Binder::Verify(Fact& fact) {
+  Dimensions& dimensions = *program_.dimensions;
+  const Family& family = program_.ends[0].families[fact.family];
+  fact.done = true;
+  if (IsPlainVariable(*fact.axis)) {
+    std::set<SymbolId> symbols = dimensions.SymbolsOf(*fact.axis, family.type_end, false);
+    bool dealt = std::any_of(program_.ends[0].placements.begin(), program_.ends[0].placements.end(), [&](const Placement& p) { return p.by_axis && p.variable == fact.axis->name.text; });
+    int any = 0;
+    bool alias = dimensions.Lower(*fact.axis, family.type_end, any).kind != Axis::Kind::kVariable;
+    if (symbols.size() == 1 && !dealt && !alias) {
+      for (const Observation& o : fact.observations) {
+        dimensions.Offer(*symbols.begin(), {o.extent, fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});
+      }
+      return;
+    }
+  }
+  for (const Observation& o : fact.observations) {
+    auto expected = Predict(fact, o, nullptr);
+    if (expected == o.extent) continue;
+    std::string whole = fmt::format("{}", fact.axis->where.text());
+    if (!expected) {  // a cut that does not divide is an error of its own
+      CutProblem problem;
+      Axis axis = LowerFact(fact, nullptr);
+      if (LocalShape({{axis}, std::nullopt}, program_.ends[0].mesh, o.coordinates, {}, &problem)) continue;  // a placement: reported when it deals
+    }
+    auto& d = diagnostics_.Error(expected ? Code::kNoFit : Code::kCut, fact.axis->where, fmt::format("axis {} of {} is {}, the type says {}", fact.axis_number, o.text, o.extent, expected ? std::to_string(*expected) : "what does not divide"));
+    if (expected) d.Expected(fmt::format("`{}` = {}", whole, *expected));
+    d.Found(fmt::format("{}", o.extent));
+    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) d.Note(dimensions.Describe(symbol));
+    return;
+  }
+}
+
+bool Binder::SolveFacts() {
+  bool any = false;
+  for (Fact& fact : facts_) {
+    if (fact.done) continue;
+    any |= Solve(fact);
+    if (fact.done) facts_done_.emplace(fact.family, fact.axis_number);
+  }
+  return any;
+}
+
+// ---------------------------------------------------------------- names
+
+// All values that a name variable of the source has, over the whole model. Nothing if its tensors are numbered per stage
+// and cannot be counted.
+std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, bool& required, const Family*& example) {
+  const End& end = program_.ends[0];
+  std::optional<size_t> local;
+  for (size_t i = 0; i < end.placements.size(); ++i) {
+    if (end.placements[i].variable == variable && end.placements[i].node->numbered_locally) local = i;
+  }
+  std::set<int64_t> numbers;
+  std::map<int64_t, int64_t> counts;  // by stage, of local numbers
+  for (const FileGroup& group : end.groups) {
+    for (const Match& match : matches_[group.table]) {
+      if (match.family < 0 || match.role >= 0) continue;
+      const Family& family = end.families[static_cast<size_t>(match.family)];
+      if (family.ranges.contains(variable)) continue;
+      std::vector<std::string> variables = family.pattern.Variables();
+      auto it = std::find(variables.begin(), variables.end(), variable);
+      if (it == variables.end()) continue;
+      int64_t number = match.values[static_cast<size_t>(it - variables.begin())];
+      if (!family.optional) {
+        required = true;
+        if (!example) example = &family;
+      }
+      if (local) counts[group.stages[*local]] = std::max(counts[group.stages[*local]], number + 1);
+      else numbers.insert(number);
+    }
+  }
+  if (local) {
+    int64_t sum = 0;
+    for (auto [stage, count] : counts) sum += count;
+    if (sum > 10'000'000) return std::nullopt;
+    for (int64_t i = 0; i < sum; ++i) numbers.insert(i);
+  }
+  return numbers;
+}
+
+// Gives every name variable that nothing else fixes the extent that the names in the source show.
+bool Binder::NamesToExtents() {
+  Dimensions& dimensions = *program_.dimensions;
+  bool any = false;
+  std::set<std::string> variables;
+  for (const Family& family : program_.ends[0].families) {
+    for (const std::string& v : family.pattern.Variables()) {
+      if (v != "LAYER_ID" && v != "EXPERT_ID" && v != "LAYER_ID_OFFSET") variables.insert(v);
+    }
+  }
+  for (const std::string& variable : variables) {
+    SymbolId symbol = dimensions.At(0, variable);
+    if (dimensions.ValueOf(symbol)) continue;
+    bool required = false;
+    const Family* example = nullptr;
+    auto numbers = NumbersOf(variable, required, example);
+    if (!numbers || numbers->empty()) continue;
+    int64_t extent = *numbers->rbegin() + 1;
+    if (required && extent != static_cast<int64_t>(numbers->size())) {
+      int64_t gap = 0;
+      while (numbers->contains(gap)) ++gap;
+      Assignment values;
+      for (const std::string& v : example->pattern.Variables()) values[v] = v == variable ? gap : 0;
+      diagnostics_.Error(Code::kMissing, example->where, fmt::format("`{}` is missing", diag::Printable(example->pattern.Spell(values))))
+          .Found(fmt::format("the numbers of `{}` in the names of {} go up to {}, {} of them are there", variable, schema_.path, extent - 1, numbers->size()))
+          .Expected(fmt::format("every number from 0 to {}", extent - 1));
+      extent = gap;  // what is beyond the gap follows from it
+    }
+    if (extent > 10'000'000) extent = 10'000'000;
+    any |= dimensions.Offer(symbol, {extent, fmt::format("the names `{}` of the source", example ? example->pattern.text() : variable), example ? example->where : SourceRange{}});
+  }
+  return any;
+}
+
+}  // namespace aoa::bind

@@ -1,0 +1,392 @@
+// Which tensors the source has: names matched to families, ranks' parts gathered, presence and shapes checked.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "compiler/bind/binder.h"
+#include "compiler/diag/suggest.h"
+
+namespace aoa::bind {
+
+using diag::Code;
+
+// ---------------------------------------------------------------- matching
+
+void Binder::GroupFiles() {
+  End& end = program_.ends[0];
+  std::map<std::pair<uint32_t, std::vector<int64_t>>, uint32_t> groups;
+  for (uint32_t i = 0; i < schema_.files.size(); ++i) {
+    const SchemaFile& file = schema_.files[i];
+    std::vector<int64_t> coordinates = end.mesh.Coordinates(file.rank), stages;
+    for (const Placement& p : end.placements) stages.push_back(p.axis ? coordinates[*p.axis] : 0);
+    auto [it, added] = groups.try_emplace({file.table, stages}, static_cast<uint32_t>(end.groups.size()));
+    if (added) end.groups.push_back({file.table, stages, {}});
+    end.groups[it->second].files.push_back(i);
+  }
+}
+
+// Families are tried in order: plain names first, then declared patterns, then patterns of statements. Where two could spell
+// a name, extents decide.
+bool Binder::MatchWeight(std::string_view name, Match& match) {
+  const End& end = program_.ends[0];
+  for (int pass = 0; pass < 3; ++pass) {
+    for (size_t i = 0; i < end.families.size(); ++i) {
+      const Family& family = end.families[i];
+      int kind = family.pattern.IsPlain() ? 0 : family.declaration ? 1 : 2;
+      if (kind != pass) continue;
+      auto values = family.pattern.Match(name);
+      if (!values) continue;
+      bool inside = true;
+      for (const auto& [variable, value] : *values) {
+        auto range = family.ranges.find(variable);
+        if (range != family.ranges.end() && range->second.second >= 0) {
+          inside &= value >= range->second.first && value < range->second.second;
+        } else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable)); extent && family.declaration) {
+          inside &= value < *extent;
+        }
+      }
+      if (!inside) continue;
+      match.family = static_cast<int32_t>(i);
+      match.values.clear();
+      for (const std::string& v : family.pattern.Variables()) match.values.push_back(values->at(v));
+      return true;
+    }
+  }
+  return false;
+}
+
+Binder::Match Binder::MatchName(std::string_view name) {
+  Match match;
+  if (MatchWeight(name, match)) return match;
+  const std::vector<Role>& roles = program_.ends[0].roles;
+  for (size_t r = 0; r < roles.size(); ++r) {
+    const Role& role = roles[r];
+    if (name.size() <= role.prefix.size() + role.suffix.size() || !name.starts_with(role.prefix) || !name.ends_with(role.suffix)) continue;
+    std::string_view weight = name.substr(role.prefix.size(), name.size() - role.prefix.size() - role.suffix.size());
+    if (!MatchWeight(weight, match)) continue;
+    match.role = static_cast<int16_t>(r);
+    return match;
+  }
+  return {};
+}
+
+// Matches all names again if there are new families, or extents that may decide between families.
+bool Binder::MatchNames() {
+  size_t key = program_.ends[0].families.size();
+  for (const Family& family : program_.ends[0].families) {
+    for (const std::string& v : family.pattern.Variables()) key = key * 31 + static_cast<size_t>(program_.dimensions->ValueOf(program_.dimensions->At(0, v)).value_or(-1) + 2);
+  }
+  if (!matches_.empty() && key == families_matched_) return false;
+  families_matched_ = key;
+  std::vector<Match> by_name(schema_.names.size());
+  std::vector<bool> done(schema_.names.size(), false);
+  matches_.assign(schema_.tables.size(), {});
+  for (size_t t = 0; t < schema_.tables.size(); ++t) {
+    for (const StoredTensor& stored : schema_.tables[t]) {
+      if (!done[stored.name]) by_name[stored.name] = MatchName(schema_.names[stored.name]);
+      done[stored.name] = true;
+      matches_[t].push_back(by_name[stored.name]);
+    }
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------- dealing
+
+bool Binder::DealPlacements(size_t e) {
+  End& end = program_.ends[e];
+  bool ok = true;
+  for (Placement& p : end.placements) {
+    auto extent = program_.dimensions->ValueOf(program_.dimensions->At(e, p.variable));
+    if (!extent) continue;  // nothing uses it
+    if (*extent > 10'000'000) {
+      diagnostics_.Error(Code::kPlacement, p.node->where, fmt::format("{} of `{}` are too many to deal", *extent, p.variable));
+      ok = false;
+      continue;
+    }
+    auto deal = MakeDeal(p, *extent, e, *program_.dimensions, diagnostics_);
+    if (deal) p.deal = std::move(*deal);
+    ok &= deal.has_value();
+  }
+  return ok;
+}
+
+// The values over the whole model of a match in a file of the given stages. Nothing if a local number is beyond its stage.
+std::optional<std::vector<int64_t>> Binder::GlobalValues(const Family& family, const Match& match, const std::vector<int64_t>& stages) {
+  const End& end = program_.ends[0];
+  std::vector<int64_t> values = match.values;
+  std::vector<std::string> variables = family.pattern.Variables();
+  for (size_t i = 0; i < end.placements.size(); ++i) {
+    const Placement& p = end.placements[i];
+    if (!p.node->numbered_locally) continue;
+    for (size_t v = 0; v < variables.size(); ++v) {
+      if (variables[v] != p.variable) continue;
+      const std::vector<int64_t>& indices = p.deal.stages.at(static_cast<size_t>(stages[i]));
+      if (values[v] >= static_cast<int64_t>(indices.size())) return std::nullopt;
+      values[v] = indices[static_cast<size_t>(values[v])];
+    }
+  }
+  return values;
+}
+
+// ---------------------------------------------------------------- tensors
+
+// The type of a family's tensors at an end. `any_from` gives the extents of its `_` axes; null if it has none (or they are
+// not known yet).
+uint32_t Binder::TypeOf(size_t e, uint32_t family_index, const Shape* any_from) {
+  static const Family untyped;
+  End& end = program_.ends[e];
+  const Family& family = family_index == kNoFamily ? untyped : end.families[family_index];
+  Dimensions& dimensions = *program_.dimensions;
+  if (!family.type) {
+    if (!any_from) return kNoType;
+    std::string key = "shape" + aoa::ToString(*any_from);
+    auto [it, added] = type_ids_.try_emplace({e, key}, static_cast<uint32_t>(end.types.size()));
+    if (added) {
+      TensorType type;
+      for (size_t i = 0; i < any_from->size(); ++i) {
+        Axis axis;
+        axis.kind = Axis::Kind::kVariable;
+        axis.variable = fmt::format("_:{}", i);
+        axis.extent = (*any_from)[i];
+        type.axes.push_back(std::move(axis));
+      }
+      end.types.push_back(std::move(type));
+    }
+    return it->second;
+  }
+  std::string key = fmt::format("family{}", family_index);
+  const std::vector<ast::Axis>& axes = family.type->stored ? *family.type->stored : family.type->axes;
+  std::vector<int64_t> extents;
+  for (size_t i = 0; any_from && i < axes.size() && i < any_from->size(); ++i) {
+    if (axes[i].kind == ast::Axis::Kind::kAny) extents.push_back((*any_from)[i]);
+  }
+  for (int64_t extent : extents) key += fmt::format(" {}", extent);
+  auto [it, added] = type_ids_.try_emplace({e, key}, static_cast<uint32_t>(end.types.size()));
+  if (!added) return it->second;
+  int any = 0;
+  TensorType type = dimensions.Lower(*family.type, family.type_end, any);
+  if (family.partner_type) type = WithoutCutsAndPadding(type);
+  size_t next = 0;
+  for (Axis& axis : type.axes) {
+    if (axis.kind == Axis::Kind::kVariable && axis.variable.starts_with("_:") && next < extents.size()) axis.extent = extents[next++];
+  }
+  end.types.push_back(std::move(type));
+  return it->second;
+}
+
+// The name over the whole model that an entry of a group is.
+std::optional<std::string> Binder::GlobalName(const FileGroup& group, const StoredTensor& stored, const Match& match) {
+  const End& end = program_.ends[0];
+  const Family& family = end.families[static_cast<size_t>(match.family)];
+  if (family.pattern.HasStar()) {
+    std::string name = schema_.names[stored.name];
+    if (match.role < 0) return name;
+    const Role& role = end.roles[static_cast<size_t>(match.role)];
+    return name.substr(role.prefix.size(), name.size() - role.prefix.size() - role.suffix.size());
+  }
+  auto values = GlobalValues(family, match, group.stages);
+  if (!values) {
+    diagnostics_.Error(Code::kPlacement, family.where, fmt::format("the number in `{}` is beyond its stage", diag::Printable(schema_.names[stored.name])))
+        .Found(schema_.files[group.files[0]].path)
+        .Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
+    return std::nullopt;
+  }
+  Assignment assignment;
+  std::vector<std::string> variables = family.pattern.Variables();
+  for (size_t i = 0; i < variables.size(); ++i) assignment[variables[i]] = (*values)[i];
+  return family.pattern.Spell(assignment);
+}
+
+// Adds (or finds) the tensor that an entry of a group belongs to.
+TensorId Binder::AddSourceTensor(const FileGroup& group, const StoredTensor& stored, const Match& match) {
+  End& end = program_.ends[0];
+  auto name = GlobalName(group, stored, match);
+  if (!name) return kNoTensor;
+  const Family& family = end.families[static_cast<size_t>(match.family)];
+  TensorId id = end.Find(*name);
+  if (id == kNoTensor) {  // a state may stand before its weight
+    Tensor weight;
+    weight.family = static_cast<uint32_t>(match.family);
+    id = end.Add(*name, weight);
+  }
+  if (match.role >= 0) {
+    TensorId weight = id;
+    id = end.FindState(weight, match.role);
+    if (id == kNoTensor) {
+      Tensor state;
+      state.family = static_cast<uint32_t>(match.family);
+      state.role = match.role;
+      state.weight = weight;
+      const Role& role = end.roles[static_cast<size_t>(match.role)];
+      id = end.AddState(role.prefix + *name + role.suffix, state);
+    }
+  }
+  Tensor& tensor = end.tensors[id];
+  if (!tensor.present) {
+    tensor.present = true;
+    tensor.dtype = stored.dtype;
+    if (match.role < 0 && !family.blocks_of) tensor.type = TypeOf(0, tensor.family, &schema_.shapes[stored.shape]);
+  } else if (tensor.dtype != stored.dtype) {
+    diagnostics_.Error(Code::kRanks, family.where, fmt::format("`{}` is {} in one file and {} in another", diag::Printable(*name), Name(tensor.dtype), Name(stored.dtype)))
+        .Found(schema_.files[group.files[0]].path);
+  }
+  return id;
+}
+
+void Binder::ListSource() {
+  End& end = program_.ends[0];
+  std::vector<std::pair<TensorId, Holder>> held;
+  for (uint32_t g = 0; g < end.groups.size(); ++g) {
+    const FileGroup& group = end.groups[g];
+    const SchemaTable& table = schema_.tables[group.table];
+    for (uint32_t entry = 0; entry < table.size(); ++entry) {
+      const Match& match = matches_[group.table][entry];
+      TensorId id = kNoTensor;
+      if (match.family < 0) {  // nothing that the rules know: coverage says so
+        const std::string& name = schema_.names[table[entry].name];
+        id = end.Find(name);
+        if (id == kNoTensor) {
+          Tensor unknown;
+          unknown.family = kNoFamily;
+          unknown.present = true;
+          unknown.dtype = table[entry].dtype;
+          id = end.Add(name, unknown);
+        }
+      } else if (match.role < 0 || request_.states) {
+        id = AddSourceTensor(group, table[entry], match);
+      }
+      if (id != kNoTensor) held.emplace_back(id, Holder{g, entry});
+    }
+  }
+  std::stable_sort(held.begin(), held.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [id, holder] : held) {
+    Tensor& tensor = end.tensors[id];
+    if (tensor.holders++ == 0) tensor.first_holder = static_cast<uint32_t>(end.holders.size());
+    end.holders.push_back(holder);
+  }
+}
+
+// ---------------------------------------------------------------- checks
+
+void Binder::CheckSource() {
+  End& end = program_.ends[0];
+  std::set<uint32_t> families;
+  for (const Tensor& tensor : end.tensors) {
+    if (tensor.present && tensor.family != kNoFamily) families.insert(tensor.family);
+  }
+  bool known = true;
+  for (uint32_t f : families) {
+    const Family& family = end.families[f];
+    if (family.type && !family.partner_type) known &= program_.dimensions->RequireAll(*family.type, family.type_end, diagnostics_);
+  }
+  if (!known) return;
+  CheckShapes();
+  for (TensorId id = 0; id < end.tensors.size(); ++id) CheckTensor(id);
+}
+
+// Every rank's shape against the rank's part of the type, once for each pair of them.
+void Binder::CheckShapes() {
+  End& end = program_.ends[0];
+  std::set<std::tuple<uint32_t, uint32_t, int, uint32_t>> done;  // group, type, kind of role, shape
+  for (TensorId id = 0; id < end.tensors.size(); ++id) {
+    const Tensor& tensor = end.tensors[id];
+    if (!tensor.present || tensor.family == kNoFamily || end.families[tensor.family].blocks_of) continue;
+    uint32_t type_id = tensor.role < 0 ? tensor.type : end.tensors[tensor.weight].type;
+    bool scalar = tensor.role >= 0 && end.roles[static_cast<size_t>(tensor.role)].scalar;
+    bool flat = tensor.role >= 0 && !scalar && end.zero && end.zero->by.text == "flat";
+    if (type_id == kNoType) continue;
+    for (uint32_t h = 0; h < tensor.holders; ++h) {
+      const Holder& holder = end.holders[tensor.first_holder + h];
+      const FileGroup& group = end.groups[holder.group];
+      const StoredTensor& stored = schema_.tables[group.table][holder.entry];
+      if (!done.emplace(holder.group, type_id, scalar ? 1 : flat ? 2 : 0, stored.shape).second) continue;
+      const Shape& shape = schema_.shapes[stored.shape];
+      for (uint32_t file : group.files) {
+        if (!CheckShape(tensor, end.types[type_id], shape, schema_.files[file], group.stages, scalar, flat)) break;
+      }
+    }
+  }
+}
+
+bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file, const std::vector<int64_t>& stages, bool scalar, bool flat) {
+  const End& end = program_.ends[0];
+  const Family& family = end.families[tensor.family];
+  SourceRange where = family.type ? family.type->where : family.where;
+  std::string name = fmt::format("`{}` {} in {}", diag::Printable(end.names[tensor.name]), aoa::ToString(shape), file.path);
+  if (scalar) {
+    if (ElementCount(shape) == 1) return true;
+    diagnostics_.Error(Code::kScalar, end.roles[static_cast<size_t>(tensor.role)].node->where, fmt::format("{} is no scalar", name));
+    return false;
+  }
+  std::vector<DealtVariable> dealt;
+  for (size_t i = 0; i < end.placements.size(); ++i) {
+    const Placement& p = end.placements[i];
+    if (p.by_axis && !p.deal.stages.empty()) dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stages[i])]});
+  }
+  CutProblem problem;
+  auto expected = LocalShape(type, end.mesh, end.mesh.Coordinates(file.rank), dealt, &problem);
+  if (!expected) {
+    ReportCut(problem, end.mesh, diag::Printable(end.names[tensor.name]), where, diagnostics_);
+    return false;
+  }
+  if (flat) {
+    int64_t parts = end.zero_axis ? end.mesh.axis(*end.zero_axis).size : 1;
+    expected = Shape{(ElementCount(*expected) + parts - 1) / parts};
+  }
+  if (*expected == shape) return true;
+  auto& d = diagnostics_.Error(Code::kNoFit, where, fmt::format("{} does not fit its type", name));
+  d.Expected(fmt::format("{} on rank {}: {}", aoa::ToString(*expected), file.rank, aoa::ToString(type, &end.mesh)));
+  d.Found(aoa::ToString(shape));
+  if (family.type) {
+    for (const ast::Axis& axis : family.type->axes) {
+      for (SymbolId symbol : program_.dimensions->SymbolsOf(axis, family.type_end, false)) d.Note(program_.dimensions->Describe(symbol));
+    }
+  }
+  return false;
+}
+
+// Where a tensor must be: on every rank of its stage. And of which type it must be.
+void Binder::CheckTensor(TensorId id) {
+  End& end = program_.ends[0];
+  const Tensor& tensor = end.tensors[id];
+  if (!tensor.present || tensor.family == kNoFamily) return;
+  const Family& family = end.families[tensor.family];
+  std::string name = diag::Printable(end.names[tensor.name]);
+  std::optional<DType> promised = tensor.role < 0 ? family.dtype : end.roles[static_cast<size_t>(tensor.role)].dtype;
+  if (tensor.role < 0 && !family.declaration) promised = std::nullopt;  // statements compare their own
+  if (promised && *promised != tensor.dtype) {
+    SourceRange where = tensor.role < 0 ? family.declaration->node->dtype_where.value_or(family.where) : end.roles[static_cast<size_t>(tensor.role)].node->where;
+    diagnostics_.Error(Code::kCast, where, fmt::format("`{}` is {} in {}, the rules say {}", name, Name(tensor.dtype), schema_.path, Name(*promised)))
+        .Note("an element type on the source side is a promise that the files must keep");
+  }
+  bool anywhere = tensor.role >= 0 && end.zero && end.zero->by.text == "whole";
+  if (!end.has_mesh || anywhere) return;
+
+  Stages stages = StagesOf(end, family, end.NameOf(tensor.role < 0 ? id : tensor.weight));
+  std::vector<uint32_t> groups;
+  for (uint32_t h = 0; h < tensor.holders; ++h) groups.push_back(end.holders[tensor.first_holder + h].group);
+  if (!present_as_expected_.emplace(groups, std::tuple(stages, family.on_first, family.on_last)).second) return;
+  std::vector<bool> held(schema_.files.size(), false);
+  for (uint32_t group : groups) {
+    for (uint32_t file : end.groups[group].files) held[file] = true;
+  }
+  for (uint32_t f = 0; f < schema_.files.size(); ++f) {
+    bool wanted = IsOn(end, family, stages, end.mesh.Coordinates(schema_.files[f].rank));
+    if (wanted == held[f]) continue;
+    present_as_expected_.erase({groups, std::tuple(stages, family.on_first, family.on_last)});
+    if (wanted) {
+      diagnostics_.Error(Code::kRanks, family.where, fmt::format("`{}` is missing on rank {}", name, schema_.files[f].rank))
+          .Found(fmt::format("{} does not hold it", schema_.files[f].path))
+          .Note("other ranks do; a tensor is on every rank of its stage");
+    } else {
+      auto& d = diagnostics_.Error(Code::kRanks, family.where, fmt::format("`{}` lies on rank {}, where it does not belong", name, schema_.files[f].rank));
+      d.Found(schema_.files[f].path);
+      if (!end.placements.empty()) d.Also(end.placements[0].node->where, "this placement says where tensors lie").Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
+    }
+    return;
+  }
+}
+
+}  // namespace aoa::bind
