@@ -10,6 +10,13 @@ namespace {
 int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 int64_t CeilDiv(int64_t a, int64_t b) { return -FloorDiv(-a, b); }
 
+// Moves the start of a box by `steps` of a digit.
+void Skip(Piece& box, const Digit& digit, int64_t steps) {
+  box.out_base += steps * digit.out;
+  box.in_base += steps * digit.in;
+  box.table_base += steps * digit.table;
+}
+
 // Splits a box by an interval of its out form. Digits are visited by falling out stride, so a value of the first digits
 // leaves the others free, excluded, or (for at most two values, if strides nest) in need of a further split.
 class Splitter {
@@ -39,9 +46,8 @@ class Splitter {
     for (int64_t x = first; x < inner_first; ++x) Fix(i, x, lo, hi);
     if (inner_first < inner_end) {
       Piece saved = box_;
-      box_.out_base += inner_first * step;
-      box_.in_base += inner_first * digit.in;
-      box_.digits.push_back({inner_end - inner_first, step, digit.in});
+      Skip(box_, digit, inner_first);
+      box_.digits.push_back({inner_end - inner_first, step, digit.in, digit.table});
       Split(i + 1, -1, rest + 1);
       box_ = std::move(saved);
     }
@@ -52,8 +58,7 @@ class Splitter {
   void Fix(size_t i, int64_t x, int64_t lo, int64_t hi) {
     Piece saved = box_;
     int64_t offset = x * digits_[i].out;
-    box_.out_base += offset;
-    box_.in_base += x * digits_[i].in;
+    Skip(box_, digits_[i], x);
     Split(i + 1, lo - offset, hi - offset);
     box_ = std::move(saved);
   }
@@ -70,7 +75,7 @@ class Splitter {
 class Joiner {
  public:
   struct Term {
-    int64_t extent, m, other;
+    int64_t extent, m, other, table;
   };
 
   Joiner(std::vector<Piece>& result, size_t limit) : result_(result), limit_(limit) {}
@@ -114,7 +119,8 @@ class Joiner {
       Piece saved = box_;
       box_.in_base += begin * a[0].other;
       box_.out_base += (begin + shift) * b[0].other;
-      box_.digits.push_back({end - begin, b[0].other, a[0].other});
+      box_.table_base += begin * a[0].table + (begin + shift) * b[0].table;
+      box_.digits.push_back({end - begin, b[0].other, a[0].other, a[0].table + b[0].table});
       if (!Join(rest_a, rest_b, delta - shift * m)) return false;
       box_ = std::move(saved);
     }
@@ -139,6 +145,7 @@ class Joiner {
     for (int64_t x = first; x <= last; ++x) {
       Piece saved = box_;
       (a_is_coarser ? box_.in_base : box_.out_base) += x * coarse[0].other;
+      box_.table_base += x * coarse[0].table;
       bool ok = a_is_coarser ? Join(rest, b, delta + x * m) : Join(a, rest, delta - x * m);
       if (!ok) return false;
       box_ = std::move(saved);
@@ -151,15 +158,16 @@ class Joiner {
     const Terms& fine = a_is_coarser ? b : a;
     Term digit = fine[0];
     int64_t steps = digit.extent / ratio, tail = digit.extent % ratio;
-    Terms split = {{steps, digit.m * ratio, digit.other * ratio}, {ratio, digit.m, digit.other}};
+    Terms split = {{steps, digit.m * ratio, digit.other * ratio, digit.table * ratio}, {ratio, digit.m, digit.other, digit.table}};
     split.insert(split.end(), fine.begin() + 1, fine.end());
     if (!(a_is_coarser ? Join(a, split, delta) : Join(split, b, delta))) return false;
     if (tail == 0) return true;
-    Terms end = {{tail, digit.m, digit.other}};
+    Terms end = {{tail, digit.m, digit.other, digit.table}};
     end.insert(end.end(), fine.begin() + 1, fine.end());
     Piece saved = box_;
     int64_t skipped = steps * ratio;
     (a_is_coarser ? box_.out_base : box_.in_base) += skipped * digit.other;
+    box_.table_base += skipped * digit.table;
     int64_t moved = skipped * digit.m;
     bool ok = a_is_coarser ? Join(a, end, delta - moved) : Join(end, b, delta + moved);
     box_ = std::move(saved);
@@ -172,9 +180,9 @@ class Joiner {
 };
 
 // `a` is one step before a digit of `b`.
-bool Prepend(Piece& a, const Piece& b, int64_t out_step, int64_t in_step) {
+bool Prepend(Piece& a, const Piece& b, const Digit& step) {
   for (size_t i = 0; i < b.digits.size(); ++i) {
-    if (out_step != b.digits[i].out || in_step != b.digits[i].in) continue;
+    if (step.out != b.digits[i].out || step.in != b.digits[i].in || step.table != b.digits[i].table) continue;
     std::vector<Digit> rest = b.digits;
     rest.erase(rest.begin() + static_cast<ptrdiff_t>(i));
     if (rest != a.digits) continue;
@@ -189,25 +197,25 @@ bool Prepend(Piece& a, const Piece& b, int64_t out_step, int64_t in_step) {
 // Whether `b` continues `a`: the same box, further along one digit (or along a new one, if `a` and `b` are alike).
 bool Extend(Piece& a, const Piece& b) {
   if (a.source != b.source || a.chain != b.chain) return false;
-  int64_t out_step = b.out_base - a.out_base, in_step = b.in_base - a.in_base;
-  if (a.source == Piece::kConstant && in_step != 0) return false;
-  if (out_step <= 0 || in_step < 0) return false;
+  Digit step{2, b.out_base - a.out_base, b.in_base - a.in_base, b.table_base - a.table_base};
+  if (a.source == Piece::kConstant && step.in != 0) return false;
+  if (step.out <= 0 || step.in < 0 || step.table < 0) return false;
   if (a.digits == b.digits) {
-    a.digits.push_back({2, out_step, in_step});
+    a.digits.push_back(step);
     Canonicalize(a);
     return true;
   }
-  if (a.digits.size() + 1 == b.digits.size()) return Prepend(a, b, out_step, in_step);
+  if (a.digits.size() + 1 == b.digits.size()) return Prepend(a, b, step);
   if (a.digits.size() != b.digits.size() && a.digits.size() != b.digits.size() + 1) return false;
   // b is one step, or several, of a digit of a.
   for (size_t i = 0; i < a.digits.size(); ++i) {
     const Digit& digit = a.digits[i];
-    if (out_step != digit.out * digit.extent || in_step != digit.in * digit.extent) continue;
+    if (step.out != digit.out * digit.extent || step.in != digit.in * digit.extent || step.table != digit.table * digit.extent) continue;
     std::vector<Digit> one = a.digits, more = b.digits;
     one.erase(one.begin() + static_cast<ptrdiff_t>(i));
     int64_t steps = 1;
     if (more.size() == a.digits.size()) {
-      if (more[i].out != digit.out || more[i].in != digit.in) continue;
+      if (more[i].out != digit.out || more[i].in != digit.in || more[i].table != digit.table) continue;
       steps = more[i].extent;
       more.erase(more.begin() + static_cast<ptrdiff_t>(i));
     }
@@ -236,15 +244,15 @@ int64_t ElementCount(const Relation& relation) {
 void Canonicalize(Piece& piece) {
   std::erase_if(piece.digits, [](const Digit& digit) { return digit.extent == 1; });
   std::sort(piece.digits.begin(), piece.digits.end(), [](const Digit& a, const Digit& b) {
-    return std::tie(b.out, b.in, b.extent) < std::tie(a.out, a.in, a.extent);
+    return std::tie(b.out, b.in, b.table, b.extent) < std::tie(a.out, a.in, a.table, a.extent);
   });
   size_t kept = 0;
   for (size_t i = 0; i < piece.digits.size(); ++i) {
     Digit digit = piece.digits[i];
     if (kept > 0) {
       Digit& outer = piece.digits[kept - 1];
-      if (outer.out == digit.out * digit.extent && outer.in == digit.in * digit.extent) {
-        outer = {outer.extent * digit.extent, digit.out, digit.in};
+      if (outer.out == digit.out * digit.extent && outer.in == digit.in * digit.extent && outer.table == digit.table * digit.extent) {
+        outer = {outer.extent * digit.extent, digit.out, digit.in, digit.table};
         continue;
       }
     }
@@ -290,15 +298,16 @@ bool Compose(const Piece& a, const Piece& b, std::vector<Piece>& result, size_t 
   Piece start;
   start.out_base = b.out_base;
   start.in_base = a.in_base;
+  start.table_base = a.table_base + b.table_base;
   for (const Digit& digit : a.digits) {
-    if (digit.extent > 1) first.push_back({digit.extent, digit.out, digit.in});
+    if (digit.extent > 1) first.push_back({digit.extent, digit.out, digit.in, digit.table});
   }
   for (const Digit& digit : b.digits) {
     if (digit.extent == 1) continue;
     if (digit.in == 0) {
-      start.digits.push_back({digit.extent, digit.out, 0});  // every value reads the same number
+      start.digits.push_back({digit.extent, digit.out, 0, digit.table});  // every value reads the same number
     } else {
-      second.push_back({digit.extent, digit.in, digit.out});
+      second.push_back({digit.extent, digit.in, digit.out, digit.table});
     }
   }
   auto falling = [](const Joiner::Term& x, const Joiner::Term& y) { return x.m > y.m; };

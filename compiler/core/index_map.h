@@ -17,7 +17,8 @@
 // both sides' digits of the common space are refined to a common set of digits. Where they refine (12 = 3 * 4 against 12),
 // that costs one piece; where they do not (3 * 4 against 4 * 3), the pieces meet by intervals.
 //
-// What an `in` number belongs to is the business of the piece's `source`: a relation may read several tensors.
+// What an `in` number belongs to is the business of the piece's `source`: a relation may read several tensors. A third form,
+// `table`, is carried along: where arithmetic needs a number per row (the norms of `normalize`), it says which.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +33,7 @@ struct Digit {
   int64_t extent = 1;
   int64_t out = 0;
   int64_t in = 0;
+  int64_t table = 0;
   bool operator==(const Digit&) const = default;
 };
 
@@ -42,6 +44,7 @@ struct Piece {
   uint32_t chain = 0;    // what happens to the value on the way; the owner of the relation knows what the number means
   int64_t out_base = 0;
   int64_t in_base = 0;   // for a constant: which constant (the owner knows)
+  int64_t table_base = 0;
   std::vector<Digit> digits;
   bool operator==(const Piece&) const = default;
 };
