@@ -457,8 +457,9 @@ std::optional<View> ViewOf(const TensorType& type, const Mesh& mesh, const std::
   view.elements = whole.local;
   view.real = std::move(whole.real);
   view.filler = std::move(whole.filler);
-  Canonicalize(view.real);
-  Canonicalize(view.filler);
+  for (Relation* relation : {&view.real, &view.filler}) {
+    for (Piece& piece : *relation) Canonicalize(piece);
+  }
   return view;
 }
 

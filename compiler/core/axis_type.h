@@ -108,6 +108,7 @@ struct View {
 };
 
 // The view at the given mesh coordinates. All extents must be known. On a cut that does not divide: nothing, and `problem`.
+// Pieces that continue each other are not joined: two ranks' pieces are then equal (a repeated block) or disjoint.
 std::optional<View> ViewOf(const TensorType& type, const Mesh& mesh, const std::vector<int64_t>& coordinates,
                            const std::vector<DealtVariable>& dealt, CutProblem* problem);
 

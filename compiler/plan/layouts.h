@@ -1,0 +1,46 @@
+// Which blocks the tensors of an end are stored in, and which rank stores which.
+//
+// Tensors of one type are cut alike, so a layout belongs to a type: its distinct blocks (what a rank holds, as a View) and
+// the block of every rank. Where a tensor is at all (its stage) is a matter of the tensor, not of the layout.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/bind/program.h"
+#include "compiler/core/axis_type.h"
+
+namespace aoa::plan {
+
+inline constexpr uint32_t kNoBlock = 0xFFFFFFFF;
+
+struct Layout {
+  std::vector<View> blocks;
+  std::vector<uint32_t> of_rank;   // by rank
+  // For reading. Of overlapping blocks (a part of a tensor that ranks repeat) each element is read from the lowest rank's:
+  // out: the whole tensor's element numbers; in: the block's.
+  std::vector<Relation> primary;
+};
+
+class Layouts {
+ public:
+  Layouts(const bind::End& end, diag::Diagnostics& diagnostics) : end_(end), diagnostics_(diagnostics) {}
+
+  // The layout of tensors of a type; `flat` for states that are flattened, padded and cut along the end's zero axis.
+  // `name` and `where` are for messages. Nothing, and a diagnostic, if a cut does not divide.
+  const Layout* Of(uint32_t type, bool flat, const std::string& name, SourceRange where);
+
+  // A layout of another mesh, for trying sizes: nothing if a cut does not divide.
+  static std::optional<Layout> Try(const bind::End& end, const Mesh& mesh, const TensorType& type);
+
+ private:
+  std::optional<Layout> Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const;
+
+  const bind::End& end_;
+  diag::Diagnostics& diagnostics_;
+  std::map<std::pair<uint32_t, bool>, std::optional<Layout>> layouts_;
+};
+
+}  // namespace aoa::plan
