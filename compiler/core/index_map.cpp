@@ -7,67 +7,8 @@
 namespace aoa {
 namespace {
 
-int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-int64_t CeilDiv(int64_t a, int64_t b) { return -FloorDiv(-a, b); }
-
-// Moves the start of a box by `steps` of a digit.
-void Skip(Piece& box, const Digit& digit, int64_t steps) {
-  box.out_base += steps * digit.out;
-  box.in_base += steps * digit.in;
-  box.table_base += steps * digit.table;
-}
-
-// Splits a box by an interval of its out form. Digits are visited by falling out stride, so a value of the first digits
-// leaves the others free, excluded, or (for at most two values, if strides nest) in need of a further split.
-class Splitter {
- public:
-  Splitter(const Piece& piece, std::vector<Piece>& result) : digits_(piece.digits), box_(piece), result_(result) {
-    std::stable_sort(digits_.begin(), digits_.end(), [](const Digit& a, const Digit& b) { return a.out > b.out; });
-    rest_.assign(digits_.size() + 1, 0);
-    for (size_t i = digits_.size(); i-- > 0;) rest_[i] = rest_[i + 1] + (digits_[i].extent - 1) * digits_[i].out;
-    box_.digits.clear();
-  }
-
-  // Emits the boxes with lo <= sum of the digits from i < hi.
-  void Split(size_t i, int64_t lo, int64_t hi) {
-    if (hi <= 0 || lo > rest_[i]) return;
-    if (lo <= 0 && hi > rest_[i]) {
-      Piece out = box_;
-      out.digits.insert(out.digits.end(), digits_.begin() + static_cast<ptrdiff_t>(i), digits_.end());
-      result_.push_back(std::move(out));
-      return;
-    }
-    const Digit& digit = digits_[i];  // its stride is positive: a rest of zero-stride digits is all in or all out
-    int64_t step = digit.out, rest = rest_[i + 1];
-    int64_t first = std::max<int64_t>(0, CeilDiv(lo - rest, step));                        // may reach lo
-    int64_t end = std::min<int64_t>(digit.extent, FloorDiv(hi - 1, step) + 1);             // may start below hi
-    int64_t inner_first = std::min(end, std::max(first, CeilDiv(lo, step)));               // starts at lo or later
-    int64_t inner_end = std::max(inner_first, std::min(end, FloorDiv(hi - 1 - rest, step) + 1));  // ends below hi
-    for (int64_t x = first; x < inner_first; ++x) Fix(i, x, lo, hi);
-    if (inner_first < inner_end) {
-      Piece saved = box_;
-      Skip(box_, digit, inner_first);
-      box_.digits.push_back({inner_end - inner_first, step, digit.in, digit.table});
-      Split(i + 1, -1, rest + 1);
-      box_ = std::move(saved);
-    }
-    for (int64_t x = inner_end; x < end; ++x) Fix(i, x, lo, hi);
-  }
-
- private:
-  void Fix(size_t i, int64_t x, int64_t lo, int64_t hi) {
-    Piece saved = box_;
-    int64_t offset = x * digits_[i].out;
-    Skip(box_, digits_[i], x);
-    Split(i + 1, lo - offset, hi - offset);
-    box_ = std::move(saved);
-  }
-
-  std::vector<Digit> digits_;
-  std::vector<int64_t> rest_;  // largest sum of the digits from i
-  Piece box_;                  // what is decided so far
-  std::vector<Piece>& result_;
-};
+using internal::CeilDiv;
+using internal::FloorDiv;
 
 // Joins two boxes over a common space. `A` digits carry (m = stride in the common space, in), `B` digits (m, out); both
 // lists fall by m. Invariant of Join: the boxes agree so far, and what is left must satisfy
@@ -286,9 +227,22 @@ Relation Invert(const Relation& relation) {
 }
 
 std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi) {
+  std::vector<Digit> digits = piece.digits;
+  std::stable_sort(digits.begin(), digits.end(), [](const Digit& a, const Digit& b) { return a.out > b.out; });
+  std::vector<Extent> form;
+  for (const Digit& digit : digits) form.push_back({digit.extent, digit.out});
   std::vector<Piece> result;
-  if (ElementCount(piece) == 0) return result;
-  Splitter(piece, result).Split(0, lo - piece.out_base, hi - piece.out_base);
+  SplitInterval(form, lo - piece.out_base, hi - piece.out_base, [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
+    Piece box = piece;
+    box.digits.clear();
+    for (size_t i = 0; i < digits.size(); ++i) {
+      box.out_base += first[i] * digits[i].out;
+      box.in_base += first[i] * digits[i].in;
+      box.table_base += first[i] * digits[i].table;
+      if (count[i] > 1) box.digits.push_back({count[i], digits[i].out, digits[i].in, digits[i].table});
+    }
+    result.push_back(std::move(box));
+  });
   return result;
 }
 

@@ -21,6 +21,7 @@
 // `table`, is carried along: where arithmetic needs a number per row (the norms of `normalize`), it says which.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -72,6 +73,15 @@ Relation Invert(const Relation& relation);
 // At most 2d - 1 boxes if the out strides nest (each at least the span of all smaller ones), as those of a tensor do.
 std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi);
 
+// Splits a box by an interval of one of its forms: calls emit(first, count) for disjoint sub-boxes (the first index and the
+// number of indices of every digit) that together hold the indices with lo <= sum stride_i * x_i < hi, in ascending order of the
+// sum. Digits stand by falling stride. Works on any strides; with those of a tensor there are at most 2d - 1 sub-boxes.
+struct Extent {
+  int64_t extent = 1, stride = 0;
+};
+template <class Emit>
+void SplitInterval(const std::vector<Extent>& digits, int64_t lo, int64_t hi, Emit emit);
+
 // All (out of `b`, in of `a`) for which a's out equals b's in: a leads A -> M, b leads M -> B, the result A -> B.
 // Both must nest on the M side (see RestrictOut); a stride of 0 in M is allowed in b only.
 // `limit` bounds the number of boxes; beyond it the result is false and `result` is unspecified.
@@ -93,7 +103,66 @@ Span InSpan(const Piece& piece);
 // "out 60 + 100 g.. <- in ..." : one line for dumps, e.g. `[60 +] 2*100 3*20 20*1 <- #0 [0 +] 60 20 1`.
 std::string ToString(const Piece& piece);
 
-// ---------------------------------------------------------------- implementation of the template
+// ---------------------------------------------------------------- implementation of the templates
+
+namespace internal {
+
+inline int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+inline int64_t CeilDiv(int64_t a, int64_t b) { return -FloorDiv(-a, b); }
+
+// Digits are visited by falling stride, so a value of the first digits leaves the others free, excluded, or (for at most two
+// values, if strides nest) in need of a further split.
+template <class Emit>
+class IntervalSplitter {
+ public:
+  IntervalSplitter(const std::vector<Extent>& digits, Emit& emit) : digits_(digits), emit_(emit), first_(digits.size(), 0), count_(digits.size(), 0), reach_(digits.size() + 1, 0) {
+    for (size_t i = digits.size(); i-- > 0;) {
+      reach_[i] = reach_[i + 1] + (digits[i].extent - 1) * digits[i].stride;
+      count_[i] = digits[i].extent;
+    }
+  }
+
+  // Emits the indices with lo <= sum of the digits from i < hi.
+  void Split(size_t i, int64_t lo, int64_t hi) {
+    if (hi <= 0 || lo > reach_[i]) return;
+    if (lo <= 0 && hi > reach_[i]) {
+      emit_(first_, count_);
+      return;
+    }
+    int64_t step = digits_[i].stride, rest = reach_[i + 1];  // positive: a rest of zero strides is all in or all out
+    int64_t begin = std::max<int64_t>(0, CeilDiv(lo - rest, step));                          // may reach lo
+    int64_t end = std::min<int64_t>(digits_[i].extent, FloorDiv(hi - 1, step) + 1);          // may start below hi
+    int64_t inner_begin = std::min(end, std::max(begin, CeilDiv(lo, step)));                 // starts at lo or later
+    int64_t inner_end = std::max(inner_begin, std::min(end, FloorDiv(hi - 1 - rest, step) + 1));  // ends below hi
+    for (int64_t x = begin; x < inner_begin; ++x) Take(i, x, 1, lo - x * step, hi - x * step);
+    if (inner_begin < inner_end) Take(i, inner_begin, inner_end - inner_begin, -1, rest + 1);
+    for (int64_t x = inner_end; x < end; ++x) Take(i, x, 1, lo - x * step, hi - x * step);
+  }
+
+ private:
+  void Take(size_t i, int64_t first, int64_t count, int64_t lo, int64_t hi) {
+    first_[i] = first;
+    count_[i] = count;
+    Split(i + 1, lo, hi);
+    first_[i] = 0;
+    count_[i] = digits_[i].extent;
+  }
+
+  const std::vector<Extent>& digits_;
+  Emit& emit_;
+  std::vector<int64_t> first_, count_;
+  std::vector<int64_t> reach_;  // the largest sum of the digits from i
+};
+
+}  // namespace internal
+
+template <class Emit>
+void SplitInterval(const std::vector<Extent>& digits, int64_t lo, int64_t hi, Emit emit) {
+  for (const Extent& digit : digits) {
+    if (digit.extent <= 0) return;
+  }
+  internal::IntervalSplitter<Emit>(digits, emit).Split(0, lo, hi);
+}
 
 template <class JoinChains>
 bool Compose(const Relation& a, const Relation& b, uint32_t middle, JoinChains join, Relation& result, size_t limit) {

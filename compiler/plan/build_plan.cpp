@@ -35,6 +35,7 @@ class Builder {
     if (!layout) return std::nullopt;
     for (const SchemaFile& file : schema_.files) plan_.in_files.push_back({file.path, file.size});
     PlaceScalars();
+    placed_.resize(index_.targets.size());
     for (const TargetFile& file : layout->files) AddFile(file, *content);
     AddNorms();
     AddAgreements();
@@ -126,15 +127,11 @@ class Builder {
     if (entry.kind == ContentEntry::Kind::kBlocks) {
       if (!AddScales(entry.index, rank, shard)) return;
     } else {
-      const index::Target& target = index_.targets[entry.index];
-      const Tensor& tensor = to_.tensors[target.tensor];
-      bool flat = tensor.role >= 0 && to_.zero && to_.zero->by.text == "flat";
-      const Layout& layout = *to_layouts_.Of(tensor.type, flat, "", {});
-      auto slots = SlotsOf(target);
-      if (!slots) return;
-      shard.program = programs_.Of(target.relation, *slots, layout, layout.of_rank[static_cast<size_t>(rank)], tensor.dtype, target.fill_last, target.fill.bits);
-      shard.first_slot = SlotListOf(entry.index, target.first_slot, target.slot_count);
-      if (target.norms) shard.norms = *target.norms;
+      const Placed* placed = PlacedTarget(entry.index);
+      if (!placed) return;
+      shard.program = programs_.Of(placed->id, placed->layout->of_rank[static_cast<size_t>(rank)]);
+      shard.first_slot = placed->first_slot;
+      if (index_.targets[entry.index].norms) shard.norms = *index_.targets[entry.index].norms;
     }
     if (plan_.programs[shard.program].elements > 0) plan_.out_shards.push_back(shard);
   }
@@ -148,18 +145,31 @@ class Builder {
     return slots;
   }
 
-  // The slots of a target as first in_shards, made once.
-  uint32_t SlotListOf(uint32_t target, uint32_t first, uint32_t count) {
-    auto [it, added] = slot_lists_.try_emplace(target, static_cast<uint32_t>(plan_.slots.size()));
-    if (added) {
-      std::vector<uint32_t> list;
-      for (uint32_t s = 0; s < count; ++s) {
-        list.push_back(ShardsOf(index_.slots[first + s]));
-        NoteMeans(index_.slots[first + s], list.back());
-      }
-      plan_.slots.insert(plan_.slots.end(), list.begin(), list.end());
+  // What all shards of a target share: made when the first one is placed.
+  struct Placed {
+    uint32_t id = 0, first_slot = 0;
+    const Layout* layout = nullptr;
+  };
+
+  const Placed* PlacedTarget(uint32_t number) {
+    std::optional<Placed>& placed = placed_[number];
+    if (placed) return &*placed;
+    const index::Target& target = index_.targets[number];
+    const Tensor& tensor = to_.tensors[target.tensor];
+    auto slots = SlotsOf(target);
+    if (!slots) return nullptr;
+    bool flat = tensor.role >= 0 && to_.zero && to_.zero->by.text == "flat";
+    placed.emplace();
+    placed->layout = to_layouts_.Of(tensor.type, flat, "", {});
+    placed->id = programs_.Template(target.relation, *slots, *placed->layout, tensor.dtype, target.fill_last, target.fill.bits);
+    std::vector<uint32_t> list;
+    for (uint32_t s = 0; s < target.slot_count; ++s) {
+      list.push_back(ShardsOf(index_.slots[target.first_slot + s]));
+      NoteMeans(index_.slots[target.first_slot + s], list.back());
     }
-    return it->second;
+    placed->first_slot = static_cast<uint32_t>(plan_.slots.size());
+    plan_.slots.insert(plan_.slots.end(), list.begin(), list.end());
+    return &*placed;
   }
 
   // All copies of a tensor that is averaged.
@@ -425,7 +435,7 @@ class Builder {
   Layouts from_layouts_, to_layouts_;
   Programs programs_, in_order_;
   std::map<TensorId, uint32_t> shards_;
-  std::map<uint32_t, uint32_t> slot_lists_;
+  std::vector<std::optional<Placed>> placed_;  // by target
   std::map<std::string, uint32_t> scale_programs_;
   std::set<uint32_t> means_;
 };

@@ -77,15 +77,21 @@ Relation Programs::Boxes(uint32_t relation, const std::vector<SlotLayout>& slots
   return boxes;
 }
 
-uint32_t Programs::Of(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block, DType out, bool fill_last, uint64_t fill) {
+uint32_t Programs::Template(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, DType out, bool fill_last, uint64_t fill) {
   std::string key = fmt::format("{} {} {} {} {}", relation, static_cast<const void*>(&target), static_cast<int>(out), fill_last, fill);
   for (const SlotLayout& slot : slots) key += fmt::format(" {}:{}", static_cast<const void*>(slot.layout), static_cast<int>(slot.dtype));
-  std::vector<uint32_t>& known = programs_[key];
-  if (known.empty()) known.assign(target.blocks.size(), kNoBlock);
-  if (known[block] == kNoBlock) {
-    known[block] = FromBoxes(Boxes(relation, slots, target, block, fill_last), slots, target.blocks[block].elements, out, fill);
+  auto [it, added] = template_ids_.try_emplace(std::move(key), static_cast<uint32_t>(templates_.size()));
+  if (added) templates_.push_back({relation, slots, &target, out, fill_last, fill, std::vector<uint32_t>(target.blocks.size(), kNoBlock)});
+  return it->second;
+}
+
+uint32_t Programs::Of(uint32_t id, uint32_t block) {
+  TargetTemplate& t = templates_[id];
+  if (t.programs[block] == kNoBlock) {
+    uint32_t program = FromBoxes(Boxes(t.relation, t.slots, *t.target, block, t.fill_last), t.slots, t.target->blocks[block].elements, t.out, t.fill);
+    templates_[id].programs[block] = program;
   }
-  return known[block];
+  return templates_[id].programs[block];
 }
 
 uint32_t Programs::FromBoxes(const Relation& boxes, const std::vector<SlotLayout>& slots, int64_t elements, DType out, uint64_t fill, bool scalar) {
@@ -342,9 +348,9 @@ void Programs::MakeKernel(const Plan::BlockProgram& program, Plan::Move& move) {
 }
 
 uint32_t Programs::InternKernel(KernelKey key) {
-  auto [it, added] = kernels_.try_emplace(std::move(key), static_cast<uint32_t>(plan_.kernels.size()));
-  if (added) plan_.kernels.push_back(it->first);
-  return it->second;
+  auto it = std::find(plan_.kernels.begin(), plan_.kernels.end(), key);
+  if (it == plan_.kernels.end()) it = plan_.kernels.insert(it, std::move(key));
+  return static_cast<uint32_t>(it - plan_.kernels.begin());
 }
 
 uint32_t Programs::InternChain(uint32_t chain) {

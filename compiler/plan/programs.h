@@ -31,9 +31,11 @@ class Programs {
  public:
   Programs(const index::IndexProgram& index, Plan& plan, const Budget& budget) : index_(index), plan_(plan), budget_(budget) {}
 
-  // The program of block `block` of a target with this relation. Programs are shared: equal arguments give one program.
-  // `fill_last` repeats the last real slice in paddings, else they are `fill`.
-  uint32_t Of(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block, DType out, bool fill_last, uint64_t fill);
+  // What targets with equal definitions and layouts share. `fill_last` repeats the last real slice in paddings, else they are
+  // `fill`.
+  uint32_t Template(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, DType out, bool fill_last, uint64_t fill);
+  // The program of a block of such a target, made when it is first asked for.
+  uint32_t Of(uint32_t id, uint32_t block);
 
   // The boxes behind a program before they become moves: out: the block's elements; source: slot * 2^20 + source block.
   Relation Boxes(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block, bool fill_last);
@@ -60,8 +62,17 @@ class Programs {
   const index::IndexProgram& index_;
   Plan& plan_;
   Budget budget_;
-  std::map<std::string, std::vector<uint32_t>> programs_;
-  std::map<KernelKey, uint32_t> kernels_;
+  struct TargetTemplate {
+    uint32_t relation;
+    std::vector<SlotLayout> slots;
+    const Layout* target;
+    DType out;
+    bool fill_last;
+    uint64_t fill;
+    std::vector<uint32_t> programs;  // by block
+  };
+  std::map<std::string, uint32_t> template_ids_;
+  std::vector<TargetTemplate> templates_;
 };
 
 }  // namespace aoa::plan
