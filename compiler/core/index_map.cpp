@@ -229,7 +229,7 @@ Relation Invert(const Relation& relation) {
 std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi) {
   std::vector<Digit> digits = piece.digits;
   std::stable_sort(digits.begin(), digits.end(), [](const Digit& a, const Digit& b) { return a.out > b.out; });
-  std::vector<Extent> form;
+  std::vector<FormDigit> form;
   for (const Digit& digit : digits) form.push_back({digit.extent, digit.out});
   std::vector<Piece> result;
   SplitInterval(form, lo - piece.out_base, hi - piece.out_base, [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {

@@ -76,11 +76,11 @@ std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi);
 // Splits a box by an interval of one of its forms: calls emit(first, count) for disjoint sub-boxes (the first index and the
 // number of indices of every digit) that together hold the indices with lo <= sum stride_i * x_i < hi, in ascending order of the
 // sum. Digits stand by falling stride. Works on any strides; with those of a tensor there are at most 2d - 1 sub-boxes.
-struct Extent {
+struct FormDigit {
   int64_t extent = 1, stride = 0;
 };
 template <class Emit>
-void SplitInterval(const std::vector<Extent>& digits, int64_t lo, int64_t hi, Emit emit);
+void SplitInterval(const std::vector<FormDigit>& digits, int64_t lo, int64_t hi, Emit emit);
 
 // All (out of `b`, in of `a`) for which a's out equals b's in: a leads A -> M, b leads M -> B, the result A -> B.
 // Both must nest on the M side (see RestrictOut); a stride of 0 in M is allowed in b only.
@@ -115,7 +115,7 @@ inline int64_t CeilDiv(int64_t a, int64_t b) { return -FloorDiv(-a, b); }
 template <class Emit>
 class IntervalSplitter {
  public:
-  IntervalSplitter(const std::vector<Extent>& digits, Emit& emit) : digits_(digits), emit_(emit), first_(digits.size(), 0), count_(digits.size(), 0), reach_(digits.size() + 1, 0) {
+  IntervalSplitter(const std::vector<FormDigit>& digits, Emit& emit) : digits_(digits), emit_(emit), first_(digits.size(), 0), count_(digits.size(), 0), reach_(digits.size() + 1, 0) {
     for (size_t i = digits.size(); i-- > 0;) {
       reach_[i] = reach_[i + 1] + (digits[i].extent - 1) * digits[i].stride;
       count_[i] = digits[i].extent;
@@ -148,7 +148,7 @@ class IntervalSplitter {
     count_[i] = digits_[i].extent;
   }
 
-  const std::vector<Extent>& digits_;
+  const std::vector<FormDigit>& digits_;
   Emit& emit_;
   std::vector<int64_t> first_, count_;
   std::vector<int64_t> reach_;  // the largest sum of the digits from i
@@ -157,8 +157,8 @@ class IntervalSplitter {
 }  // namespace internal
 
 template <class Emit>
-void SplitInterval(const std::vector<Extent>& digits, int64_t lo, int64_t hi, Emit emit) {
-  for (const Extent& digit : digits) {
+void SplitInterval(const std::vector<FormDigit>& digits, int64_t lo, int64_t hi, Emit emit) {
+  for (const FormDigit& digit : digits) {
     if (digit.extent <= 0) return;
   }
   internal::IntervalSplitter<Emit>(digits, emit).Split(0, lo, hi);

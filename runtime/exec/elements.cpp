@@ -1,0 +1,90 @@
+#include "runtime/exec/elements.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "compiler/core/convert.h"
+
+namespace aoa::exec {
+
+Result<uint64_t> ElementReader::Bits(const Plan::InShard& shard, uint64_t offset, int width) {
+  uint64_t at = shard.offset + offset;
+  auto holds = [&](const Window& w) { return w.file == shard.file && at >= w.begin && at + static_cast<uint64_t>(width) <= w.begin + w.bytes.size(); };
+  auto it = std::find_if(windows_.begin(), windows_.end(), holds);
+  if (it == windows_.end()) {
+    if (windows_.size() < 16) windows_.emplace_back();
+    Window& window = windows_[next_++ % windows_.size()];
+    window.file = shard.file;
+    window.begin = at;
+    uint64_t size = std::min(kWindow, sources_.size(shard.file) - at);
+    window.bytes.resize(static_cast<size_t>(std::max<uint64_t>(size, static_cast<uint64_t>(width))));
+    Status status = sources_.Read(shard.file, at, window.bytes);
+    if (!status.ok()) {
+      window.file = 0xFFFFFFFF;
+      return status;
+    }
+    it = windows_.begin() + (&window - windows_.data());
+  }
+  uint64_t bits = 0;
+  std::memcpy(&bits, it->bytes.data() + (at - it->begin), static_cast<size_t>(width));
+  return bits;
+}
+
+Result<uint64_t> ElementReader::Value(const std::vector<Plan::InShard>& replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags) {
+  AOA_ASSIGN_OR_RETURN(uint64_t bits, Bits(replicas[0], offset, Width(type)));
+  if (chain.empty() || chain[0].kind != ValueStep::Kind::kMean) return Apply(chain, type, bits, norm, flags);
+  double sum = Decode(type, bits);
+  for (size_t i = 1; i < replicas.size(); ++i) {
+    AOA_ASSIGN_OR_RETURN(uint64_t more, Bits(replicas[i], offset, Width(type)));
+    sum += Decode(type, more);
+  }
+  return ApplyToValue(std::span(chain).subspan(1), DType::kF64, sum / static_cast<double>(replicas.size()), norm, flags);
+}
+
+std::string ElementReader::Show(double value) {
+  char text[64];
+  auto [end, error] = std::to_chars(text, text + sizeof text, value);
+  return std::string(text, end);
+}
+
+Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sources& sources) {
+  const Plan::Norm& norm = plan.norms[index];
+  const Plan::BlockProgram& program = plan.programs[norm.program];
+  std::vector<double> sums(static_cast<size_t>(norm.size), 0.0);
+  std::vector<const Plan::Move*> moves;
+  for (uint32_t m = 0; m < program.moves; ++m) moves.push_back(&plan.moves[program.first_move + m]);
+  std::stable_sort(moves.begin(), moves.end(), [](const Plan::Move* a, const Plan::Move* b) { return a->out_base < b->out_base; });
+  ElementReader reader(sources);
+  for (const Plan::Move* move : moves) {
+    if (move->how == Plan::How::kFill) continue;
+    std::vector<Plan::InShard> shard = {plan.in_shards[plan.slots[norm.first_slot + move->slot] + move->block]};
+    // Digits by falling out stride: for equal rows of the table the normalised axis rises.
+    std::vector<int64_t> position(move->digits, 0);
+    auto width = static_cast<int64_t>(Width(move->in));
+    for (bool more = true; more;) {
+      int64_t in = move->in_base, row = move->table_base;
+      for (uint32_t d = 0; d < move->digits; ++d) {
+        in += position[d] * plan.digits[move->first_digit + d].in;
+        row += position[d] * plan.digits[move->first_digit + d].table;
+      }
+      uint32_t flags = 0;
+      AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Value(shard, move->in, static_cast<uint64_t>(in * width), plan.chains[move->chain], 1, flags));
+      double value = Decode(move->out, bits);
+      sums[static_cast<size_t>(row)] += value * value;
+      more = false;
+      for (size_t d = move->digits; d-- > 0;) {
+        if (++position[d] < plan.digits[move->first_digit + d].extent) {
+          more = true;
+          break;
+        }
+        position[d] = 0;
+      }
+    }
+  }
+  for (double& sum : sums) sum = std::sqrt(sum);
+  return sums;
+}
+
+}  // namespace aoa::exec
