@@ -1,0 +1,36 @@
+// Loops as LLVM IR, and the place in both buffers that they move.
+#pragma once
+
+#include <llvm/ADT/STLFunctionalExtras.h>
+#include <llvm/IR/IRBuilder.h>
+
+#include "compiler/codegen/nest.h"
+
+namespace aoa::codegen {
+
+using Builder = llvm::IRBuilder<>;
+
+// Where the current element is read and written, and its divisor where there are any (else null).
+struct Cursor {
+  llvm::Value* in = nullptr;
+  llvm::Value* out = nullptr;
+  llvm::Value* table = nullptr;
+};
+
+// The place `index` (i64) iterations of `loop` further.
+Cursor Advance(Builder& b, const Cursor& at, const Loop& loop, llvm::Value* index);
+
+// `base` plus `index` times `stride` bytes.
+llvm::Value* Offset(Builder& b, llvm::Value* base, llvm::Value* index, int64_t stride);
+
+// for (index = 0; index < count; index += step) body(index).
+void EmitLoop(Builder& b, llvm::Value* count, int64_t step, llvm::function_ref<void(llvm::Value* index)> body);
+
+// body(start) for blocks of `size` that cover 0..count-1, where count >= size. The last block is moved back to end at
+// `count`: it may repeat a part of the one before, which does no harm to a copy, and saves the code for a remainder.
+void EmitBlocks(Builder& b, llvm::Value* count, int64_t size, llvm::function_ref<void(llvm::Value* start)> body);
+
+// if (condition) then() else otherwise(). A constant condition leaves one of them.
+void EmitIf(Builder& b, llvm::Value* condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+
+}  // namespace aoa::codegen

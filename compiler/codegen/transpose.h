@@ -1,0 +1,28 @@
+// A transposed pair of loops: one walks the input element by element, the other the output.
+#pragma once
+
+#include "compiler/codegen/rows.h"
+
+namespace aoa::codegen {
+
+// Moves tiles of a transposed pair with vector registers.
+class TransposeEmitter {
+ public:
+  TransposeEmitter(const Lowering& lowering, RowEmitter& rows) : l_(lowering), b_(lowering.b), rows_(rows) {}
+
+  // Elements on a side of the squares that `row` and `column`, both constant, are cut into; less than 4: not worth it.
+  int64_t SideFor(const Loop& row, const Loop& column) const;
+
+  void EmitTile(const Loop& row, const Loop& column, const Cursor& at);
+
+ private:
+  using Vectors = llvm::SmallVector<llvm::Value*, 16>;
+  void EmitSquare(unsigned side, const Loop& row, const Loop& column, const Cursor& at);
+  llvm::Value* Convert(unsigned side, const Loop& row, const Loop& column, const Cursor& at);
+
+  const Lowering& l_;
+  Builder& b_;
+  RowEmitter& rows_;
+};
+
+}  // namespace aoa::codegen
