@@ -2,9 +2,9 @@
 // lanes of 16 bytes, and shuffles within lanes are the cheap ones, so it happens in two steps. With u16 and registers of
 // 64 bytes: side = 32, 4 lanes of 8 elements.
 //
-//   1. Take 8 rows of the input. Interleave register i with register i + 4, low and high halves of each lane apart
-//      (punpcklwd, punpckhwd), three times: this transposes the 8 x 8 block in each lane. Lane l of register k now holds
-//      column 8 l + k, of these 8 rows. Do so for 4 groups of rows.
+//   1. Take 8 rows of the input. Interleave neighbours, the lower and the upper halves of each lane apart: element by
+//      element (punpcklwd, punpckhwd), then by pairs (punpckldq), then by fours. This transposes the 8 x 8 block in each
+//      lane: lane l of register k now holds column 8 l + k, of these 8 rows. Do so for 4 groups of rows.
 //   2. Take register k of each group: lane l of group g must become lane g of column 8 l + k. That is a 4 x 4 transpose of
 //      whole lanes: even lanes of each pair of registers to the front, odd ones to the back (vshufi64x2), twice. Each
 //      register now is a whole column, and is stored as a run of the output.
@@ -20,55 +20,63 @@ namespace {
 
 using llvm::Align;
 using llvm::SmallVector;
+using llvm::SmallVectorImpl;
 using llvm::Value;
 
 constexpr unsigned kLaneBytes = 16;
 
-// The elements that `first` + c and so on pick from the concatenation of two vectors: for each lane of `lane` elements
-// half of the one's and half of the other's, by turns.
-SmallVector<int, 64> InterleaveMask(unsigned side, unsigned lane, unsigned first) {
-  SmallVector<int, 64> mask;
-  for (unsigned l = 0; l < side; l += lane) {
-    for (unsigned e = 0; e < lane / 2; ++e) {
-      mask.push_back(l + first + e);
-      mask.push_back(side + l + first + e);
-    }
-  }
-  return mask;
+// Vectors of `bytes` as such of integers of `unit` bytes.
+llvm::Type* VectorOf(Builder& b, unsigned bytes, unsigned unit) {
+  return llvm::FixedVectorType::get(b.getIntNTy(8 * unit), bytes / unit);
 }
 
-// Every other lane of two vectors, from lane `first` on.
-SmallVector<int, 64> AlternateMask(unsigned side, unsigned lane, unsigned first) {
+// Lane by lane, the lower or the upper halves of two vectors, unit by unit by turns.
+Value* Interleave(Builder& b, Value* one, Value* other, unsigned lane, bool upper) {
   SmallVector<int, 64> mask;
-  for (unsigned l = first * lane; l < 2 * side; l += 2 * lane) {
-    for (unsigned e = 0; e < lane; ++e) mask.push_back(l + e);
+  unsigned all = llvm::cast<llvm::FixedVectorType>(one->getType())->getNumElements();
+  for (unsigned start = upper ? lane / 2 : 0; start < all; start += lane) {
+    for (unsigned i = start; i < start + lane / 2; ++i) mask.append({static_cast<int>(i), static_cast<int>(all + i)});
   }
-  return mask;
+  return b.CreateShuffleVector(one, other, mask);
 }
 
-// Transposes the square blocks that rows make in each lane.
-void TransposeWithinLanes(Builder& b, unsigned side, llvm::SmallVectorImpl<Value*>& rows) {
-  size_t n = rows.size();
-  auto low = InterleaveMask(side, n, 0), high = InterleaveMask(side, n, n / 2);
-  for (size_t stage = 1; stage < n; stage *= 2) {
-    SmallVector<Value*, 16> next;
-    for (size_t i = 0; i < n / 2; ++i) {
-      next.push_back(b.CreateShuffleVector(rows[i], rows[i + n / 2], low));
-      next.push_back(b.CreateShuffleVector(rows[i], rows[i + n / 2], high));
+// Every other lane of two vectors, the even or the odd ones.
+Value* Alternate(Builder& b, Value* one, Value* other, unsigned lane, bool odd) {
+  SmallVector<int, 64> mask;
+  unsigned all = llvm::cast<llvm::FixedVectorType>(one->getType())->getNumElements();
+  for (unsigned start = odd ? lane : 0; start < 2 * all; start += 2 * lane) {
+    for (unsigned i = start; i < start + lane; ++i) mask.push_back(i);
+  }
+  return b.CreateShuffleVector(one, other, mask);
+}
+
+// Transposes the square that the rows make in each lane. After a stage with units of u elements register r * u + c holds
+// rows r * u to r * u + u - 1, and of each lane the c-th of u parts of the columns.
+void TransposeWithinLanes(Builder& b, unsigned bytes, unsigned width, SmallVectorImpl<Value*>& rows) {
+  unsigned n = rows.size();
+  for (unsigned u = 1; u < n; u *= 2) {
+    llvm::Type* type = VectorOf(b, bytes, u * width);
+    SmallVector<Value*, 16> next(n);
+    for (unsigned r = 0; r < n; r += 2 * u) {
+      for (unsigned c = 0; c < u; ++c) {
+        Value* one = b.CreateBitCast(rows[r + c], type);
+        Value* other = b.CreateBitCast(rows[r + u + c], type);
+        next[r + 2 * c] = Interleave(b, one, other, n / u, false);
+        next[r + 2 * c + 1] = Interleave(b, one, other, n / u, true);
+      }
     }
     rows = next;
   }
 }
 
-// Transposes a square of whole lanes.
-void TransposeLanes(Builder& b, unsigned side, llvm::SmallVectorImpl<Value*>& rows) {
+// Transposes a square of whole lanes, given as vectors of halves of lanes.
+void TransposeLanes(Builder& b, SmallVectorImpl<Value*>& rows) {
   size_t n = rows.size();
-  auto even = AlternateMask(side, side / n, 0), odd = AlternateMask(side, side / n, 1);
   for (size_t stage = 1; stage < n; stage *= 2) {
     SmallVector<Value*, 16> next(n);
     for (size_t i = 0; i < n / 2; ++i) {
-      next[i] = b.CreateShuffleVector(rows[2 * i], rows[2 * i + 1], even);
-      next[i + n / 2] = b.CreateShuffleVector(rows[2 * i], rows[2 * i + 1], odd);
+      next[i] = Alternate(b, rows[2 * i], rows[2 * i + 1], 2, false);
+      next[i + n / 2] = Alternate(b, rows[2 * i], rows[2 * i + 1], 2, true);
     }
     rows = next;
   }
@@ -105,7 +113,6 @@ Value* TransposeEmitter::Convert(unsigned side, const Loop& row, const Loop& col
 
 void TransposeEmitter::EmitSquare(unsigned side, const Loop& row, const Loop& column, const Cursor& at) {
   unsigned width = l_.nest.out_width, in_lane = std::min(side, kLaneBytes / width), lanes = side / in_lane;
-  llvm::Type* type = llvm::FixedVectorType::get(b_.getIntNTy(8 * width), side);
   Value* from = at.in;
   int64_t stride = column.in;
   if (!l_.key.chain.empty()) {
@@ -113,6 +120,7 @@ void TransposeEmitter::EmitSquare(unsigned side, const Loop& row, const Loop& co
     stride = side * width;
   }
   int64_t vector = side * width;
+  llvm::Type* type = VectorOf(b_, vector, width);
   Value* groups = lanes > 1 ? l_.Scratch(llvm::ArrayType::get(b_.getInt8Ty(), side * vector), "groups") : nullptr;
   EmitLoop(b_, b_.getInt64(lanes), 1, [&](Value* g) {
     Vectors rows;
@@ -120,7 +128,7 @@ void TransposeEmitter::EmitSquare(unsigned side, const Loop& row, const Loop& co
       Value* r = b_.CreateAdd(b_.CreateMul(g, b_.getInt64(in_lane)), b_.getInt64(i));
       rows.push_back(b_.CreateAlignedLoad(type, Offset(b_, from, r, stride), Align(1)));
     }
-    TransposeWithinLanes(b_, side, rows);
+    TransposeWithinLanes(b_, vector, width, rows);
     for (unsigned k = 0; k < in_lane; ++k) {
       if (!groups) {
         b_.CreateAlignedStore(rows[k], Offset(b_, at.out, b_.getInt64(k), row.out), Align(1));
@@ -131,13 +139,14 @@ void TransposeEmitter::EmitSquare(unsigned side, const Loop& row, const Loop& co
     }
   });
   if (!groups) return;
+  type = VectorOf(b_, vector, kLaneBytes / 2);
   EmitLoop(b_, b_.getInt64(in_lane), 1, [&](Value* k) {
     Vectors rows;
     for (unsigned g = 0; g < lanes; ++g) {
       Value* place = b_.CreateAdd(b_.CreateMul(k, b_.getInt64(lanes)), b_.getInt64(g));
       rows.push_back(b_.CreateAlignedLoad(type, Offset(b_, groups, place, vector), Align(1)));
     }
-    TransposeLanes(b_, side, rows);
+    TransposeLanes(b_, rows);
     for (unsigned l = 0; l < lanes; ++l) {
       Value* c = b_.CreateAdd(b_.getInt64(l * in_lane), k);
       b_.CreateAlignedStore(rows[l], Offset(b_, at.out, c, row.out), Align(1));
