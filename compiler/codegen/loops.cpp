@@ -18,11 +18,21 @@ Cursor Advance(Builder& b, const Cursor& at, const Loop& loop, Value* index) {
           at.table ? Offset(b, at.table, index, loop.table * static_cast<int64_t>(sizeof(double))) : nullptr};
 }
 
-void EmitLoop(Builder& b, Value* count, int64_t step, llvm::function_ref<void(Value*)> body) {
-  auto* constant = llvm::dyn_cast<ConstantInt>(count);
-  if (constant && constant->getSExtValue() <= step) {
-    if (constant->getSExtValue() > 0) body(b.getInt64(0));
-    return;
+std::optional<int64_t> ConstantOf(const Value* value) {
+  auto* constant = llvm::dyn_cast<ConstantInt>(value);
+  return constant ? std::optional(constant->getSExtValue()) : std::nullopt;
+}
+
+Value* Lesser(Builder& b, Value* one, Value* other) {
+  std::optional<int64_t> x = ConstantOf(one), y = ConstantOf(other);
+  if (x && y) return *x < *y ? one : other;
+  return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, one, other);
+}
+
+void EmitLoop(Builder& b, Value* count, Value* step, Body body) {
+  std::optional<int64_t> times = ConstantOf(count);
+  if (step == count || (times && times <= ConstantOf(step))) {
+    return EmitIf(b, b.CreateICmpSGT(count, b.getInt64(0)), [&] { body(b.getInt64(0)); }, [] {});
   }
   llvm::Function* function = b.GetInsertBlock()->getParent();
   BasicBlock* before = b.GetInsertBlock();
@@ -33,24 +43,24 @@ void EmitLoop(Builder& b, Value* count, int64_t step, llvm::function_ref<void(Va
   llvm::PHINode* index = b.CreatePHI(b.getInt64Ty(), 2, "i");
   index->addIncoming(b.getInt64(0), before);
   body(index);
-  Value* next = b.CreateNSWAdd(index, b.getInt64(step));
+  Value* next = b.CreateNSWAdd(index, step);
   index->addIncoming(next, b.GetInsertBlock());
   b.CreateCondBr(b.CreateICmpSLT(next, count), loop, done);
   done->insertInto(function);
   b.SetInsertPoint(done);
 }
 
-void EmitBlocks(Builder& b, Value* count, int64_t size, llvm::function_ref<void(Value*)> body) {
-  auto* constant = llvm::dyn_cast<ConstantInt>(count);
-  if (constant && constant->getSExtValue() % size == 0) return EmitLoop(b, count, size, body);
-  Value* last = b.CreateNSWSub(count, b.getInt64(size));
-  EmitLoop(b, count, size, [&](Value* index) {
-    body(b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, index, last));
-  });
+void EmitLoop(Builder& b, Value* count, Body body) { EmitLoop(b, count, b.getInt64(1), body); }
+
+void EmitBlocks(Builder& b, Value* count, Value* size, Body body) {
+  std::optional<int64_t> times = ConstantOf(count), step = ConstantOf(size);
+  if (step == 1 || (times && step && *times % *step == 0)) return EmitLoop(b, count, size, body);
+  Value* last = b.CreateNSWSub(count, size);
+  EmitLoop(b, count, size, [&](Value* index) { body(Lesser(b, index, last)); });
 }
 
 void EmitIf(Builder& b, Value* condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
-  if (auto* constant = llvm::dyn_cast<ConstantInt>(condition)) return constant->isOne() ? then() : otherwise();
+  if (std::optional<int64_t> constant = ConstantOf(condition)) return *constant ? then() : otherwise();
   llvm::Function* function = b.GetInsertBlock()->getParent();
   BasicBlock* yes = BasicBlock::Create(b.getContext(), "then", function);
   BasicBlock* no = BasicBlock::Create(b.getContext(), "else");

@@ -4,11 +4,19 @@
 #include <llvm/ADT/STLFunctionalExtras.h>
 #include <llvm/IR/IRBuilder.h>
 
+#include <optional>
+
 #include "compiler/codegen/nest.h"
 
 namespace aoa::codegen {
 
 using Builder = llvm::IRBuilder<>;
+
+// A loop, and how often it runs here: its whole extent, or a part of it within a tile.
+struct Span {
+  Loop loop;
+  llvm::Value* count = nullptr;
+};
 
 // Where the current element is read and written, and its divisor where there are any (else null).
 struct Cursor {
@@ -23,12 +31,21 @@ Cursor Advance(Builder& b, const Cursor& at, const Loop& loop, llvm::Value* inde
 // `base` plus `index` times `stride` bytes.
 llvm::Value* Offset(Builder& b, llvm::Value* base, llvm::Value* index, int64_t stride);
 
-// for (index = 0; index < count; index += step) body(index).
-void EmitLoop(Builder& b, llvm::Value* count, int64_t step, llvm::function_ref<void(llvm::Value* index)> body);
+// The value of a constant, or nothing.
+std::optional<int64_t> ConstantOf(const llvm::Value* value);
+
+// The lesser of two i64.
+llvm::Value* Lesser(Builder& b, llvm::Value* one, llvm::Value* other);
+
+using Body = llvm::function_ref<void(llvm::Value* index)>;
+
+// for (index = 0; index < count; index += step) body(index);
+void EmitLoop(Builder& b, llvm::Value* count, llvm::Value* step, Body body);
+void EmitLoop(Builder& b, llvm::Value* count, Body body);  // step 1
 
 // body(start) for blocks of `size` that cover 0..count-1, where count >= size. The last block is moved back to end at
 // `count`: it may repeat a part of the one before, which does no harm to a copy, and saves the code for a remainder.
-void EmitBlocks(Builder& b, llvm::Value* count, int64_t size, llvm::function_ref<void(llvm::Value* start)> body);
+void EmitBlocks(Builder& b, llvm::Value* count, llvm::Value* size, Body body);
 
 // if (condition) then() else otherwise(). A constant condition leaves one of them.
 void EmitIf(Builder& b, llvm::Value* condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);

@@ -36,12 +36,12 @@ class KernelEmitter {
  private:
   using Leaf = llvm::function_ref<void(const Cursor&)>;
 
-  Value* Count(const Loop& loop);
-  void EmitNest(llvm::ArrayRef<Loop> loops, const Cursor& at, Leaf leaf);
-  void EmitPlain(llvm::ArrayRef<Loop> loops, const Cursor& at);
-  void EmitTiled(const Tiling& tiling, size_t depth, const Cursor& at);
-  void EmitTile(const Tiling& tiling, const Cursor& at);
-  Value* FillsTiles(const Tiling& tiling);
+  Span Whole(const Loop& loop);
+  Span Part(const Span& whole, int64_t size);
+  void EmitNest(llvm::ArrayRef<Span> spans, const Cursor& at, Leaf leaf);
+  void EmitPlain(llvm::ArrayRef<Span> spans, const Cursor& at);
+  void EmitTiled(llvm::ArrayRef<Span> spans, const Tiling& tiling, const Cursor& at);
+  void EmitTiles(llvm::ArrayRef<Span> spans, llvm::ArrayRef<Span> parts, const Cursor& at, Leaf leaf);
 
   llvm::Function* function_;
   Builder& b_;
@@ -49,71 +49,67 @@ class KernelEmitter {
   Lowering lowering_;
   RowEmitter rows_;
   TransposeEmitter transposes_;
-  std::map<int, Value*> parameters_;
+  std::map<int, Value*> counts_;
 };
 
 // The run-time extents are read at the entry, once.
-Value* KernelEmitter::Count(const Loop& loop) {
-  if (loop.constant()) return b_.getInt64(loop.extent);
-  Value*& count = parameters_[loop.parameter];
+Span KernelEmitter::Whole(const Loop& loop) {
+  if (loop.constant()) return {loop, b_.getInt64(loop.extent)};
+  Value*& count = counts_[loop.parameter];
   if (!count) {
     Builder::InsertPointGuard guard(b_);
     b_.SetInsertPoint(&function_->getEntryBlock(), function_->getEntryBlock().getFirstInsertionPt());
     Value* place = b_.CreateConstGEP1_64(b_.getInt64Ty(), function_->getArg(2), loop.parameter);
-    count = b_.CreateLoad(b_.getInt64Ty(), place);
-    if (loop.extent > 1) count = b_.CreateNSWMul(count, b_.getInt64(loop.extent));
+    count = b_.CreateNSWMul(b_.CreateLoad(b_.getInt64Ty(), place), b_.getInt64(loop.extent));
   }
-  return count;
+  return {loop, count};
 }
 
-void KernelEmitter::EmitNest(llvm::ArrayRef<Loop> loops, const Cursor& at, Leaf leaf) {
-  if (loops.empty()) return leaf(at);
-  EmitLoop(b_, Count(loops.front()), 1, [&](Value* index) {
-    EmitNest(loops.drop_front(), Advance(b_, at, loops.front(), index), leaf);
+// The part of `whole` within a tile that has `size` of it at most.
+Span KernelEmitter::Part(const Span& whole, int64_t size) {
+  if (whole.loop.constant() || size == 1) return {whole.loop, b_.getInt64(size)};
+  return {whole.loop, Lesser(b_, whole.count, b_.getInt64(size))};
+}
+
+void KernelEmitter::EmitNest(llvm::ArrayRef<Span> spans, const Cursor& at, Leaf leaf) {
+  if (spans.empty()) return leaf(at);
+  EmitLoop(b_, spans.front().count, [&](Value* index) {
+    EmitNest(spans.drop_front(), Advance(b_, at, spans.front().loop, index), leaf);
   });
 }
 
-void KernelEmitter::EmitPlain(llvm::ArrayRef<Loop> loops, const Cursor& at) {
-  if (loops.empty()) return rows_.EmitRow({1, -1, nest_.in_width, nest_.out_width, 0}, b_.getInt64(1), at);
-  EmitNest(loops.drop_back(), at, [&](const Cursor& row) { rows_.EmitRow(loops.back(), Count(loops.back()), row); });
+void KernelEmitter::EmitPlain(llvm::ArrayRef<Span> spans, const Cursor& at) {
+  if (spans.empty()) return rows_.EmitRow({{1, -1, nest_.in_width, nest_.out_width, 0}, b_.getInt64(1)}, at);
+  EmitNest(spans.drop_back(), at, [&](const Cursor& row) { rows_.EmitRow(spans.back(), row); });
 }
 
-Value* KernelEmitter::FillsTiles(const Tiling& tiling) {
-  Value* all = b_.getTrue();
-  for (size_t i = 0; i < nest_.loops.size(); ++i) {
-    if (nest_.loops[i].constant() || tiling.size[i] == 1) continue;
-    all = b_.CreateAnd(all, b_.CreateICmpSGE(Count(nest_.loops[i]), b_.getInt64(tiling.size[i])));
-  }
-  return all;
+void KernelEmitter::EmitTiles(llvm::ArrayRef<Span> spans, llvm::ArrayRef<Span> parts, const Cursor& at, Leaf leaf) {
+  if (spans.empty()) return leaf(at);
+  EmitBlocks(b_, spans.front().count, parts.front().count, [&](Value* index) {
+    EmitTiles(spans.drop_front(), parts.drop_front(), Advance(b_, at, spans.front().loop, index), leaf);
+  });
 }
 
-void KernelEmitter::EmitTiled(const Tiling& tiling, size_t depth, const Cursor& at) {
-  if (depth == nest_.loops.size()) return EmitTile(tiling, at);
-  const Loop& loop = nest_.loops[depth];
-  EmitBlocks(b_, Count(loop), tiling.size[depth],
-             [&](Value* index) { EmitTiled(tiling, depth + 1, Advance(b_, at, loop, index)); });
-}
-
-void KernelEmitter::EmitTile(const Tiling& tiling, const Cursor& at) {
-  std::vector<Loop> inner;
-  std::optional<Loop> row, column;
-  for (size_t i = 0; i < nest_.loops.size(); ++i) {
-    Loop loop = nest_.loops[i];
-    loop.extent = tiling.size[i];
-    loop.parameter = -1;
-    if (static_cast<int>(i) == tiling.row) {
-      row = loop;
-    } else if (static_cast<int>(i) == tiling.column) {
-      column = loop;
-    } else if (loop.extent > 1) {
-      inner.push_back(loop);
-    }
+void KernelEmitter::EmitTiled(llvm::ArrayRef<Span> spans, const Tiling& tiling, const Cursor& at) {
+  std::vector<Span> parts, within, around_pair;
+  for (int i = 0; i < static_cast<int>(spans.size()); ++i) {
+    parts.push_back(Part(spans[i], tiling.size[i]));
+    if (tiling.size[i] == 1) continue;
+    within.push_back(parts.back());
+    if (i != tiling.row && i != tiling.column) around_pair.push_back(parts.back());
   }
-  if (row && transposes_.SideFor(*row, *column) >= 4) {
-    return EmitNest(inner, at, [&](const Cursor& square) { transposes_.EmitTile(*row, *column, square); });
-  }
-  if (row) inner.insert(inner.end(), {*row, *column});
-  EmitPlain(inner, at);
+  auto plain = [&] { EmitTiles(spans, parts, at, [&](const Cursor& tile) { EmitPlain(within, tile); }); };
+  if (tiling.row < 0) return plain();
+  const Span &row = parts[tiling.row], &column = parts[tiling.column];
+  int64_t side = transposes_.SideFor(row, column);
+  if (side < 4) return plain();
+  auto transposed = [&] {
+    EmitTiles(spans, parts, at, [&](const Cursor& tile) {
+      EmitNest(around_pair, tile, [&](const Cursor& square) { transposes_.EmitTile(row, column, square); });
+    });
+  };
+  Value* shorter = Lesser(b_, row.count, column.count);
+  EmitIf(b_, b_.CreateICmpSGE(shorter, b_.getInt64(side)), transposed, plain);
 }
 
 void KernelEmitter::Emit() {
@@ -121,11 +117,12 @@ void KernelEmitter::Emit() {
   for (const ValueStep& step : lowering_.key.chain) {
     if (step.kind == ValueStep::Kind::kNormalize) start.table = function_->getArg(3);
   }
-  auto plain = [&] { EmitPlain(nest_.loops, start); };
+  std::vector<Span> spans;
+  for (const Loop& loop : nest_.loops) spans.push_back(Whole(loop));
   if (std::optional<Tiling> tiling = MakeTiling(nest_)) {
-    EmitIf(b_, FillsTiles(*tiling), [&] { EmitTiled(*tiling, 0, start); }, plain);
+    EmitTiled(spans, *tiling, start);
   } else {
-    plain();
+    EmitPlain(spans, start);
   }
   b_.CreateRet(rows_.Flags());
 }

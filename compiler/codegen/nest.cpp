@@ -5,7 +5,7 @@
 namespace aoa::codegen {
 namespace {
 
-constexpr int64_t kTileBytes = 128;  // of each run of a tile, on either side: two cache lines
+constexpr int64_t kTileBytes = 256;  // of each run of a tile, on either side
 constexpr int64_t kWidestElement = 16;
 
 // Whether stepping `outer` once is stepping `inner` through its whole extent.

@@ -11,25 +11,25 @@ using llvm::Align;
 using llvm::Type;
 using llvm::Value;
 
-void RowEmitter::EmitRow(const Loop& loop, Value* count, const Cursor& at) {
-  if (l_.key.chain.empty() && l_.nest.Contiguous(loop)) {
-    Value* bytes = b_.CreateNSWMul(count, b_.getInt64(loop.in));
+void RowEmitter::EmitRow(const Span& row, const Cursor& at) {
+  if (l_.key.chain.empty() && l_.nest.Contiguous(row.loop)) {
+    Value* bytes = b_.CreateNSWMul(row.count, b_.getInt64(row.loop.in));
     b_.CreateMemCpy(at.out, Align(1), at.in, Align(1), bytes);
     return;
   }
-  unsigned lanes = LanesFor(loop);
-  auto each = [&](unsigned n) {
-    return [this, n, &loop, &at](Value* index) { EmitLanes(n, loop, Advance(b_, at, loop, index)); };
+  auto each = [&](unsigned lanes) {
+    return [&, lanes](Value* index) { EmitLanes(lanes, row.loop, Advance(b_, at, row.loop, index)); };
   };
-  if (lanes == 1) return EmitLoop(b_, count, 1, each(1));
+  Value* lanes = b_.getInt64(LanesFor(row));
+  if (lanes == b_.getInt64(1)) return EmitLoop(b_, row.count, each(1));
   EmitIf(
-      b_, b_.CreateICmpSGE(count, b_.getInt64(lanes)), [&] { EmitBlocks(b_, count, lanes, each(lanes)); },
-      [&] { EmitLoop(b_, count, 1, each(1)); });
+      b_, b_.CreateICmpSGE(row.count, lanes), [&] { EmitBlocks(b_, row.count, lanes, each(LanesFor(row))); },
+      [&] { EmitLoop(b_, row.count, each(1)); });
 }
 
 // A vector register of the widest type that the chain computes in; where nothing is computed and elements move one by
 // one, enough of them to keep the memory busy.
-unsigned RowEmitter::LanesFor(const Loop& loop) const {
+unsigned RowEmitter::LanesFor(const Span& row) const {
   int64_t width = l_.nest.in_width;
   if (width > 8) return 1;
   int64_t lanes = 8;
@@ -38,10 +38,10 @@ unsigned RowEmitter::LanesFor(const Loop& loop) const {
                        return step.kind == ValueStep::Kind::kNormalize || step.to == DType::kF64;
                      });
     lanes = l_.vector_bytes / (is_double ? 8 : 4);
-  } else if (loop.in == 0 && loop.out == width) {
+  } else if (row.loop.in == 0 && row.loop.out == width) {
     lanes = l_.vector_bytes / width;
   }
-  if (loop.constant()) lanes = std::min(lanes, loop.extent);
+  lanes = std::min(lanes, ConstantOf(row.count).value_or(lanes));
   return std::bit_floor(static_cast<uint64_t>(lanes));
 }
 

@@ -11,14 +11,14 @@ class RowEmitter {
  public:
   explicit RowEmitter(const Lowering& lowering) : l_(lowering), b_(lowering.b) {}
 
-  // All `count` elements of `loop`, from `at`.
-  void EmitRow(const Loop& loop, llvm::Value* count, const Cursor& at);
+  // All elements of `row`, from `at`.
+  void EmitRow(const Span& row, const Cursor& at);
 
   // The union of all flags so far (i32).
   llvm::Value* Flags();
 
  private:
-  unsigned LanesFor(const Loop& loop) const;
+  unsigned LanesFor(const Span& row) const;
   void EmitLanes(unsigned lanes, const Loop& loop, const Cursor& at);
   llvm::Value* Load(unsigned lanes, llvm::Type* element, llvm::Value* from, int64_t stride);
   void Store(unsigned lanes, llvm::Value* value, llvm::Value* to, int64_t stride);
