@@ -13,6 +13,7 @@ namespace aoa::codegen {
 struct Options {
   std::string cache_folder;  // compiled objects by content; empty: nothing is kept
   int threads = 1;           // kernels compiled side by side
+  std::string cpu;           // the processor to compile for, by LLVM's name ("x86-64-v3"); empty: this one
 };
 
 // The kernels of a plan. Compilation starts in the background at once, in the order of `keys`, which is that of first use.

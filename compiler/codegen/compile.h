@@ -10,14 +10,20 @@
 
 namespace llvm {
 class LLVMContext;
-class Module;
 class MemoryBuffer;
+class Module;
 }  // namespace llvm
 
 namespace aoa::codegen {
 
-// "kernel_" and a hash of the key's text.
+// Part of every identity: raise it with any change of the code that a key becomes.
+inline constexpr int kEmitterVersion = 1;
+
+// "kernel_" and a hash of the key's text: the function's name.
 std::string KernelName(const KernelKey& key);
+
+// All that an object depends on, as text.
+std::string Identity(const KernelKey& key, const Target& target);
 
 // Not for several threads at once.
 class Compiler {
@@ -25,15 +31,15 @@ class Compiler {
   static Result<std::unique_ptr<Compiler>> Create(const Target& target);
   ~Compiler();
 
-  // One optimised module with a function for each key.
-  std::unique_ptr<llvm::Module> Optimised(const std::vector<KernelKey>& keys, llvm::LLVMContext& context);
   // The relocatable object of one kernel.
   std::unique_ptr<llvm::MemoryBuffer> Object(const KernelKey& key);
+  // One module of all kernels, for people.
+  std::string Llvm(const std::vector<KernelKey>& keys);
   std::string Assembly(const std::vector<KernelKey>& keys);
 
  private:
   explicit Compiler(std::unique_ptr<llvm::TargetMachine> machine);
-  std::string Generate(llvm::Module& module, bool assembly);
+  std::unique_ptr<llvm::Module> Optimised(const std::vector<KernelKey>& keys, llvm::LLVMContext& context);
 
   std::unique_ptr<llvm::TargetMachine> machine_;
   unsigned vector_bytes_;  // of a register
