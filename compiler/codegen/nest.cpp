@@ -64,8 +64,9 @@ std::optional<Tiling> MakeTiling(const Nest& nest) {
     if (loop.in == nest.in_width && loop.out != nest.out_width) tiling.row = static_cast<int>(i);
     if (loop.out == nest.out_width && loop.in != nest.in_width) tiling.column = static_cast<int>(i);
   }
+  if (tiling.row >= 0 && tiling.column >= 0) return tiling;
   if (agree) return std::nullopt;
-  if (tiling.row < 0 || tiling.column < 0) tiling.row = tiling.column = -1;
+  tiling.row = tiling.column = -1;
   return tiling;
 }
 
