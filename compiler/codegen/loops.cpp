@@ -2,6 +2,8 @@
 
 #include <llvm/IR/Constants.h>
 
+#include <algorithm>
+
 namespace aoa::codegen {
 
 using llvm::BasicBlock;
@@ -16,6 +18,21 @@ Value* Offset(Builder& b, Value* base, Value* index, int64_t stride) {
 Cursor Advance(Builder& b, const Cursor& at, const Loop& loop, Value* index) {
   return {Offset(b, at.in, index, loop.in), Offset(b, at.out, index, loop.out),
           at.table ? Offset(b, at.table, index, loop.table * static_cast<int64_t>(sizeof(double))) : nullptr};
+}
+
+Fused Fuse(Builder& b, llvm::ArrayRef<Span> spans) {
+  Fused fused{{spans.begin(), spans.end()}, spans.front().count};
+  for (const Span& span : spans.drop_front()) fused.count = b.CreateNSWMul(fused.count, span.count);
+  return fused;
+}
+
+Cursor Advance(Builder& b, Cursor at, const Fused& loops, Value* index) {
+  for (size_t i = loops.spans.size(); i-- > 0;) {
+    const Span& span = loops.spans[i];
+    at = Advance(b, at, span.loop, i == 0 ? index : b.CreateURem(index, span.count));
+    if (i > 0) index = b.CreateUDiv(index, span.count);
+  }
+  return at;
 }
 
 std::optional<int64_t> ConstantOf(const Value* value) {
@@ -75,6 +92,14 @@ void EmitIf(Builder& b, Value* condition, llvm::function_ref<void()> then, llvm:
   b.CreateBr(done);
   done->insertInto(function);
   b.SetInsertPoint(done);
+}
+
+void EmitPrefetch(Builder& b, Value* from, int64_t bytes) {
+  for (int64_t i = 0; i < bytes + kCacheLine; i += kCacheLine) {
+    Value* place = b.CreateConstGEP1_64(b.getInt8Ty(), from, std::min(i, bytes - 1));
+    Value *read = b.getInt32(0), *keep = b.getInt32(3), *data = b.getInt32(1);
+    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {place->getType()}, {place, read, keep, data});
+  }
 }
 
 }  // namespace aoa::codegen

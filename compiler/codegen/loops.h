@@ -18,6 +18,13 @@ struct Span {
   llvm::Value* count = nullptr;
 };
 
+// Loops, outermost first, as one whose index counts through all of them; all but the first have constant counts.
+struct Fused {
+  llvm::SmallVector<Span, 2> spans;
+  llvm::Value* count = nullptr;
+};
+Fused Fuse(Builder& b, llvm::ArrayRef<Span> spans);
+
 // Where the current element is read and written, and its divisor where there are any (else null).
 struct Cursor {
   llvm::Value* in = nullptr;
@@ -27,6 +34,7 @@ struct Cursor {
 
 // The place `index` (i64) iterations of `loop` further.
 Cursor Advance(Builder& b, const Cursor& at, const Loop& loop, llvm::Value* index);
+Cursor Advance(Builder& b, Cursor at, const Fused& loops, llvm::Value* index);
 
 // `base` plus `index` times `stride` bytes.
 llvm::Value* Offset(Builder& b, llvm::Value* base, llvm::Value* index, int64_t stride);
@@ -49,5 +57,10 @@ void EmitBlocks(Builder& b, llvm::Value* count, llvm::Value* size, Body body);
 
 // if (condition) then() else otherwise(). A constant condition leaves one of them.
 void EmitIf(Builder& b, llvm::Value* condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+
+// Asks for `bytes` that will be read soon. Arithmetic leaves a processor no room to run ahead, and its own prefetching does
+// not find a row in another page: on rows of 128 bytes, 4 KiB apart, 0.3 GB/s of casts become 2.5. Places beyond the end of
+// the buffer do no harm.
+void EmitPrefetch(Builder& b, llvm::Value* from, int64_t bytes);
 
 }  // namespace aoa::codegen

@@ -2,6 +2,8 @@
 
 #include <llvm/IR/Module.h>
 
+#include <algorithm>
+
 #include "compiler/codegen/rows.h"
 #include "compiler/codegen/transpose.h"
 
@@ -24,6 +26,8 @@ Value* Lowering::Scratch(Type* type, const char* name) const {
 }
 
 namespace {
+
+constexpr int64_t kLongestPrefetch = 1024;  // bytes of a row; the processor finds the rest of a longer one itself
 
 class KernelEmitter {
  public:
@@ -80,7 +84,16 @@ void KernelEmitter::EmitNest(llvm::ArrayRef<Span> spans, const Cursor& at, Leaf 
 
 void KernelEmitter::EmitPlain(llvm::ArrayRef<Span> spans, const Cursor& at) {
   if (spans.empty()) return rows_.EmitRow({{1, -1, nest_.in_width, nest_.out_width, 0}, b_.getInt64(1)}, at);
-  EmitNest(spans.drop_back(), at, [&](const Cursor& row) { rows_.EmitRow(spans.back(), row); });
+  const Span& row = spans.back();
+  std::optional<int64_t> length = ConstantOf(row.count);
+  EmitNest(spans.drop_back(), at, [&](const Cursor& start) {
+    bool slow = !lowering_.key.chain.empty() && row.loop.in == nest_.in_width;
+    if (slow && spans.size() > 1 && length) {
+      Value* next = Offset(b_, start.in, b_.getInt64(1), spans[spans.size() - 2].loop.in);
+      EmitPrefetch(b_, next, std::min(*length * nest_.in_width, kLongestPrefetch));
+    }
+    rows_.EmitRow(row, start);
+  });
 }
 
 void KernelEmitter::EmitTiles(llvm::ArrayRef<Span> spans, llvm::ArrayRef<Span> parts, const Cursor& at, Leaf leaf) {
@@ -96,13 +109,21 @@ void KernelEmitter::EmitTiled(llvm::ArrayRef<Span> spans, const Tiling& tiling, 
     parts.push_back(Part(spans[i], tiling.size[i]));
     if (tiling.size[i] == 1) continue;
     within.push_back(parts.back());
-    if (i != tiling.row && i != tiling.column) around_pair.push_back(parts.back());
+    if (!std::ranges::count(tiling.row, i) && !std::ranges::count(tiling.column, i)) around_pair.push_back(parts.back());
   }
   auto plain = [&] { EmitTiles(spans, parts, at, [&](const Cursor& tile) { EmitPlain(within, tile); }); };
-  if (tiling.row < 0) return plain();
-  const Span &row = parts[tiling.row], &column = parts[tiling.column];
+  if (tiling.row.empty()) return plain();
+  auto fuse = [&](const std::vector<int>& loops) {
+    std::vector<Span> fused;
+    for (int i : loops) fused.push_back(parts[i]);
+    return Fuse(b_, fused);
+  };
+  Fused row = fuse(tiling.row), column = fuse(tiling.column);
   int64_t side = transposes_.SideFor(row, column);
-  if (side < 4) return plain();
+  if (side < 4) {
+    std::ranges::stable_sort(within, {}, [](const Span& span) { return ConstantOf(span.count).value_or(INT64_MAX); });
+    return plain();
+  }
   auto transposed = [&] {
     EmitTiles(spans, parts, at, [&](const Cursor& tile) {
       EmitNest(around_pair, tile, [&](const Cursor& square) { transposes_.EmitTile(row, column, square); });

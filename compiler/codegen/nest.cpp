@@ -35,6 +35,23 @@ void Widen(Nest& nest) {
 // The iterations of a loop with this stride that cover a tile's run.
 int64_t Cover(int64_t stride) { return stride == 0 ? 1 : (kTileBytes + stride - 1) / stride; }
 
+// Puts loops in front of `side` while it is short and one is there that goes on where it stops.
+void Lengthen(const Nest& nest, const std::vector<int>& other, std::vector<int>& side,
+              bool (*continues)(const Loop& outer, const Loop& inner)) {
+  int64_t count = 1;
+  while (true) {
+    const Loop& first = nest.loops[side.front()];
+    count *= first.extent;
+    if (!first.constant() || count * nest.out_width >= kCacheLine) return;
+    int found = -1;
+    for (int i = 0; i < static_cast<int>(nest.loops.size()); ++i) {
+      if (!std::ranges::count(other, i) && !std::ranges::count(side, i) && continues(nest.loops[i], first)) found = i;
+    }
+    if (found < 0) return;
+    side.insert(side.begin(), found);
+  }
+}
+
 }  // namespace
 
 Nest MakeNest(const KernelKey& key) {
@@ -61,12 +78,20 @@ std::optional<Tiling> MakeTiling(const Nest& nest) {
     int64_t size = std::max(of_in, of_out);
     bool whole = loop.constant() && (nest.Contiguous(loop) || loop.extent < size);
     tiling.size.push_back(whole ? loop.extent : size);
-    if (loop.in == nest.in_width && loop.out != nest.out_width) tiling.row = static_cast<int>(i);
-    if (loop.out == nest.out_width && loop.in != nest.in_width) tiling.column = static_cast<int>(i);
+    if (loop.in == nest.in_width && loop.out != nest.out_width) tiling.row = {static_cast<int>(i)};
+    if (loop.out == nest.out_width && loop.in != nest.in_width) tiling.column = {static_cast<int>(i)};
   }
-  if (tiling.row >= 0 && tiling.column >= 0) return tiling;
+  if (!tiling.row.empty() && !tiling.column.empty()) {
+    Lengthen(nest, tiling.column, tiling.row, [](const Loop& outer, const Loop& inner) {
+      return outer.in == inner.in * inner.extent && outer.table == inner.table * inner.extent;
+    });
+    Lengthen(nest, tiling.row, tiling.column,
+             [](const Loop& outer, const Loop& inner) { return outer.out == inner.out * inner.extent; });
+    return tiling;
+  }
   if (agree) return std::nullopt;
-  tiling.row = tiling.column = -1;
+  tiling.row.clear();
+  tiling.column.clear();
   return tiling;
 }
 

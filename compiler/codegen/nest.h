@@ -17,6 +17,8 @@
 
 namespace aoa::codegen {
 
+inline constexpr int64_t kCacheLine = 64;  // bytes
+
 struct Loop {
   int64_t extent = 1;  // iterations; where `parameter` is not -1 the factor of a run-time extent
   int parameter = -1;  // index in the `extents` of the call, or -1
@@ -41,8 +43,9 @@ Nest MakeNest(const KernelKey& key);
 
 struct Tiling {
   std::vector<int64_t> size;  // for each loop its iterations within a tile; 1 where it stays outside
-  int row = -1;               // the loops of a transposed pair: `row` walks the input with stride one element,
-  int column = -1;            // `column` the output; or -1
+  // A transposed pair: `row` walks the input element by element, `column` the output; both empty without one. Each is one
+  // loop, or several, outermost first, that go on where the next stops, if that is shorter than a cache line.
+  std::vector<int> row, column;
 };
 
 // The tiles of a nest, or nothing where plain loops are best. A loop with a run-time extent is assumed to be long.

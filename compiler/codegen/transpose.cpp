@@ -24,7 +24,6 @@ using llvm::SmallVectorImpl;
 using llvm::Value;
 
 constexpr unsigned kLaneBytes = 16;
-constexpr int64_t kCacheLine = 64;
 
 // Vectors of `bytes` as such of integers of `unit` bytes.
 llvm::Type* VectorOf(Builder& b, unsigned bytes, unsigned unit) {
@@ -85,84 +84,86 @@ void TransposeLanes(Builder& b, SmallVectorImpl<Value*>& rows) {
 
 }  // namespace
 
-int64_t TransposeEmitter::SideFor(const Span& row, const Span& column) const {
+int64_t TransposeEmitter::SideFor(const Fused& row, const Fused& column) const {
   int64_t width = l_.nest.out_width;
   if (width > 8) return 1;
   int64_t side = l_.vector_bytes / width;
-  for (const Span& span : {row, column}) side = std::min(side, ConstantOf(span.count).value_or(side));
+  for (Value* count : {row.count, column.count}) side = std::min(side, ConstantOf(count).value_or(side));
   return std::bit_floor(static_cast<uint64_t>(side));
 }
 
-void TransposeEmitter::EmitTile(const Span& row, const Span& column, const Cursor& at) {
-  int64_t side = SideFor(row, column);
+void TransposeEmitter::EmitTile(const Fused& row, const Fused& column, const Cursor& at) {
+  unsigned side = SideFor(row, column);
   EmitBlocks(b_, row.count, b_.getInt64(side), [&](Value* i) {
-    Cursor strip = Advance(b_, at, row.loop, i);
-    EmitBlocks(b_, column.count, b_.getInt64(side),
-               [&](Value* j) { EmitSquare(side, row.loop, column.loop, Advance(b_, strip, column.loop, j)); });
+    EmitBlocks(b_, column.count, b_.getInt64(side), [&](Value* j) { EmitSquare({side, row, column, i, j, at}); });
   });
 }
 
-// Arithmetic on one row leaves the processor no room to run ahead to the next, in another page, so its hardware prefetches
-// nothing: measured on rows of 128 bytes, 0.3 GB/s become 2.5. Beyond the end of the buffer a prefetch does nothing.
-void TransposeEmitter::Prefetch(Value* from, int64_t bytes) {
-  for (int64_t i = 0; i < bytes + kCacheLine; i += kCacheLine) {
-    Value* place = b_.CreateConstGEP1_64(b_.getInt8Ty(), from, std::min(i, bytes - 1));
-    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {place->getType()},
-                       {place, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
-  }
+void TransposeEmitter::EmitSquare(const Square& s) {
+  int64_t bytes = s.side * l_.nest.out_width;  // of a row
+  auto scratch = [&](const char* name) {
+    Value* memory = l_.Scratch(llvm::ArrayType::get(b_.getInt8Ty(), s.side * bytes), name);
+    return [this, memory, bytes](Value* n) { return Offset(b_, memory, n, bytes); };
+  };
+  Cursor first_row = Advance(b_, s.tile, s.row, s.row_index), first_column = Advance(b_, s.tile, s.column, s.column_index);
+  auto input = [&](Value* n) { return Advance(b_, first_row, s.column, b_.CreateNSWAdd(s.column_index, n)).in; };
+  auto output = [&](Value* n) { return Advance(b_, first_column, s.row, b_.CreateNSWAdd(s.row_index, n)).out; };
+  auto transpose = [&](Places from) {
+    if (bytes <= kLaneBytes) return TransposeGroups(s.side, from, output);
+    auto groups = scratch("groups");
+    TransposeGroups(s.side, from, groups);
+    TransposeLanesOf(s.side, groups, output);
+  };
+  if (l_.key.chain.empty()) return transpose(input);
+  auto converted = scratch("converted");
+  Convert(s, converted(b_.getInt64(0)));
+  transpose(converted);
 }
 
-// Runs the chain over the square; the result is contiguous.
-Value* TransposeEmitter::Convert(unsigned side, const Loop& row, const Loop& column, const Cursor& at) {
+// Runs the chain over the square, row by row; the result is contiguous.
+void TransposeEmitter::Convert(const Square& s, Value* to) {
   int64_t width = l_.nest.out_width;
-  Value* square = l_.Scratch(llvm::ArrayType::get(b_.getInt8Ty(), side * side * width), "converted");
-  Loop to_row{side, -1, row.in, width, row.table}, to_column{side, -1, column.in, side * width, column.table};
-  EmitLoop(b_, b_.getInt64(side), [&](Value* i) {
-    Prefetch(Offset(b_, at.in, b_.CreateAdd(i, b_.getInt64(side)), column.in), side * l_.nest.in_width);
-    rows_.EmitRow({to_row, b_.getInt64(side)}, Advance(b_, {at.in, square, at.table}, to_column, i));
+  const Loop& along = s.row.spans.back().loop;
+  Span row{{s.side, -1, along.in, width, along.table}, b_.getInt64(s.side)};
+  Cursor first = Advance(b_, s.tile, s.row, s.row_index);
+  EmitLoop(b_, row.count, [&](Value* n) {
+    Value* index = b_.CreateNSWAdd(s.column_index, n);
+    Cursor at = Advance(b_, first, s.column, index);
+    at.out = Offset(b_, to, n, s.side * width);
+    EmitPrefetch(b_, Advance(b_, first, s.column, b_.CreateNSWAdd(index, row.count)).in, s.side * l_.nest.in_width);
+    rows_.EmitRow(row, at);
   });
-  return square;
 }
 
-void TransposeEmitter::EmitSquare(unsigned side, const Loop& row, const Loop& column, const Cursor& at) {
-  unsigned width = l_.nest.out_width, in_lane = std::min(side, kLaneBytes / width), lanes = side / in_lane;
-  Value* from = at.in;
-  int64_t stride = column.in;
-  if (!l_.key.chain.empty()) {
-    from = Convert(side, row, column, at);
-    stride = side * width;
-  }
-  int64_t vector = side * width;
-  llvm::Type* type = VectorOf(b_, vector, width);
-  Value* groups = lanes > 1 ? l_.Scratch(llvm::ArrayType::get(b_.getInt8Ty(), side * vector), "groups") : nullptr;
-  EmitLoop(b_, b_.getInt64(lanes), [&](Value* g) {
-    Vectors rows;
+// Step 1. Where a vector has several lanes the results of all groups for one place in the lanes follow each other.
+void TransposeEmitter::TransposeGroups(unsigned side, Places from, Places to) {
+  unsigned width = l_.nest.out_width, bytes = side * width;
+  unsigned lanes = std::max(1u, bytes / kLaneBytes), in_lane = side / lanes;
+  EmitLoop(b_, b_.getInt64(lanes), [&](Value* group) {
+    SmallVector<Value*, 16> rows;
     for (unsigned i = 0; i < in_lane; ++i) {
-      Value* r = b_.CreateAdd(b_.CreateMul(g, b_.getInt64(in_lane)), b_.getInt64(i));
-      rows.push_back(b_.CreateAlignedLoad(type, Offset(b_, from, r, stride), Align(1)));
+      Value* n = b_.CreateAdd(b_.CreateMul(group, b_.getInt64(in_lane)), b_.getInt64(i));
+      rows.push_back(b_.CreateAlignedLoad(VectorOf(b_, bytes, width), from(n), Align(1)));
     }
-    TransposeWithinLanes(b_, vector, width, rows);
-    for (unsigned k = 0; k < in_lane; ++k) {
-      if (!groups) {
-        b_.CreateAlignedStore(rows[k], Offset(b_, at.out, b_.getInt64(k), row.out), Align(1));
-        continue;
-      }
-      Value* place = b_.CreateAdd(b_.getInt64(k * lanes), g);
-      b_.CreateAlignedStore(rows[k], Offset(b_, groups, place, vector), Align(1));
+    TransposeWithinLanes(b_, bytes, width, rows);
+    for (unsigned i = 0; i < in_lane; ++i) {
+      b_.CreateAlignedStore(rows[i], to(b_.CreateAdd(b_.getInt64(i * lanes), group)), Align(1));
     }
   });
-  if (!groups) return;
-  type = VectorOf(b_, vector, kLaneBytes / 2);
-  EmitLoop(b_, b_.getInt64(in_lane), [&](Value* k) {
-    Vectors rows;
-    for (unsigned g = 0; g < lanes; ++g) {
-      Value* place = b_.CreateAdd(b_.CreateMul(k, b_.getInt64(lanes)), b_.getInt64(g));
-      rows.push_back(b_.CreateAlignedLoad(type, Offset(b_, groups, place, vector), Align(1)));
+}
+
+// Step 2, from where step 1 left its results.
+void TransposeEmitter::TransposeLanesOf(unsigned side, Places from, Places to) {
+  unsigned bytes = side * l_.nest.out_width, lanes = bytes / kLaneBytes, in_lane = side / lanes;
+  EmitLoop(b_, b_.getInt64(in_lane), [&](Value* place) {
+    SmallVector<Value*, 16> rows;
+    for (unsigned group = 0; group < lanes; ++group) {
+      Value* n = b_.CreateAdd(b_.CreateMul(place, b_.getInt64(lanes)), b_.getInt64(group));
+      rows.push_back(b_.CreateAlignedLoad(VectorOf(b_, bytes, kLaneBytes / 2), from(n), Align(1)));
     }
     TransposeLanes(b_, rows);
-    for (unsigned l = 0; l < lanes; ++l) {
-      Value* c = b_.CreateAdd(b_.getInt64(l * in_lane), k);
-      b_.CreateAlignedStore(rows[l], Offset(b_, at.out, c, row.out), Align(1));
+    for (unsigned lane = 0; lane < lanes; ++lane) {
+      b_.CreateAlignedStore(rows[lane], to(b_.CreateAdd(b_.getInt64(lane * in_lane), place)), Align(1));
     }
   });
 }

@@ -11,16 +11,28 @@ class TransposeEmitter {
   TransposeEmitter(const Lowering& lowering, RowEmitter& rows) : l_(lowering), b_(lowering.b), rows_(rows) {}
 
   // Elements on a side of the squares that `row` and `column` are cut into; less than 4: not worth it.
-  int64_t SideFor(const Span& row, const Span& column) const;
+  int64_t SideFor(const Fused& row, const Fused& column) const;
 
   // The counts are at least SideFor(row, column).
-  void EmitTile(const Span& row, const Span& column, const Cursor& at);
+  void EmitTile(const Fused& row, const Fused& column, const Cursor& at);
 
  private:
-  using Vectors = llvm::SmallVector<llvm::Value*, 16>;
-  void EmitSquare(unsigned side, const Loop& row, const Loop& column, const Cursor& at);
-  void Prefetch(llvm::Value* from, int64_t bytes);
-  llvm::Value* Convert(unsigned side, const Loop& row, const Loop& column, const Cursor& at);
+  // A square of a tile: from these indices of the fused loops, which start at `tile`.
+  struct Square {
+    unsigned side;
+    const Fused& row;
+    const Fused& column;
+    llvm::Value* row_index;
+    llvm::Value* column_index;
+    Cursor tile;
+  };
+  // Vectors in memory: the place of the n-th.
+  using Places = llvm::function_ref<llvm::Value*(llvm::Value* n)>;
+
+  void EmitSquare(const Square& square);
+  void Convert(const Square& square, llvm::Value* to);
+  void TransposeGroups(unsigned side, Places from, Places to);
+  void TransposeLanesOf(unsigned side, Places from, Places to);
 
   const Lowering& l_;
   Builder& b_;
