@@ -1,7 +1,7 @@
 // Compiled objects on disk. What is executed from here was written by this program for exactly this key: a file counts
-// only if it belongs to the user, nobody else may write it, its checksum holds and it repeats the whole identity that it
-// is asked for, the name being only a hash of that. Anything else is a miss, and is replaced. Files appear by rename, so
-// many processes may share a folder. Failures to write are ignored: a cache may be lost at any time.
+// only if it belongs to the user, nobody else may write it, its checksum holds and it repeats the whole identity that
+// it is asked for, the name being only a hash of that. Anything else is a miss, and is replaced. Files appear by
+// rename, so many processes may share a folder. Failures to write are ignored: a cache may be lost at any time.
 #pragma once
 
 #include <memory>

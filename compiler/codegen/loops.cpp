@@ -49,7 +49,8 @@ Value* Lesser(Builder& b, Value* one, Value* other) {
 void EmitLoop(Builder& b, Value* count, Value* step, Body body) {
   std::optional<int64_t> times = ConstantOf(count);
   if (step == count || (times && times <= ConstantOf(step))) {
-    return EmitIf(b, b.CreateICmpSGT(count, b.getInt64(0)), [&] { body(b.getInt64(0)); }, [] {});
+    return EmitIf(
+        b, b.CreateICmpSGT(count, b.getInt64(0)), [&] { body(b.getInt64(0)); }, [] {});
   }
   llvm::Function* function = b.GetInsertBlock()->getParent();
   BasicBlock* before = b.GetInsertBlock();

@@ -58,9 +58,9 @@ void EmitBlocks(Builder& b, llvm::Value* count, llvm::Value* size, Body body);
 // if (condition) then() else otherwise(). A constant condition leaves one of them.
 void EmitIf(Builder& b, llvm::Value* condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
 
-// Asks for `bytes` that will be read soon. Arithmetic leaves a processor no room to run ahead, and its own prefetching does
-// not find a row in another page: on rows of 128 bytes, 4 KiB apart, 0.3 GB/s of casts become 2.5. Places beyond the end of
-// the buffer do no harm.
+// Asks for `bytes` that will be read soon. Arithmetic leaves a processor no room to run ahead, and its own prefetching
+// does not find a row in another page: on rows of 128 bytes, 4 KiB apart, 0.3 GB/s of casts become 2.5. Places beyond
+// the end of the buffer do no harm.
 void EmitPrefetch(Builder& b, llvm::Value* from, int64_t bytes);
 
 }  // namespace aoa::codegen

@@ -1,3 +1,27 @@
+// A key becomes one function: loops around one of two leaves. A row is the innermost loop; where bits are moved and
+// both sides are contiguous it is a memcpy, else vectors of elements (rows.h). A square is a piece of two loops that
+// are transposed, turned around in registers (transpose.h).
+//
+// Example: bf16 [? in 1 out 4096] [4096 in 11008 out 1], some rows of a transpose. Both strides of one element are
+// there, on different loops, so they are a transposed pair, and are cut into tiles of 128 x 128 (nest.h). With
+// registers of 64 bytes, that is of 32 elements:
+//
+//     n = extents[0], tile = min(n, 128)
+//     if (tile >= 32)
+//       for (i = 0; i < n; i += tile)         from min(i, n - tile)
+//         for (j = 0; j < 4096; j += 128)
+//           for (k = 0; k < tile; k += 32)    from min(k, tile - 32)
+//             for (l = 0; l < 128; l += 32)
+//               transpose 32 x 32 elements
+//     else
+//       for ..., for ...                      the same tiles,
+//         for (k = 0; k < tile; ++k)          one row
+//           for (l = 0; l < 128; l += 8)      after the other
+//             gather 8 elements, store them
+//     return flags                            none: bits are moved
+//
+// No loop has a remainder: where a count is no multiple of the step, the last step is moved back to end with the loop,
+// and writes some elements twice. What is constant in the key is constant here, down to which of the branches exist.
 #include "compiler/codegen/lowering.h"
 
 #include <llvm/IR/Module.h>
@@ -28,11 +52,16 @@ Value* Lowering::Scratch(Type* type, const char* name) const {
 namespace {
 
 constexpr int64_t kLongestPrefetch = 1024;  // bytes of a row; the processor finds the rest of a longer one itself
+constexpr int64_t kSmallestSquare = 4;      // elements on a side; smaller ones are no faster than rows
 
 class KernelEmitter {
  public:
   KernelEmitter(llvm::Function* function, Builder& b, const KernelKey& key, const Nest& nest, unsigned vector_bytes)
-      : function_(function), b_(b), nest_(nest), lowering_{b, key, nest, vector_bytes}, rows_(lowering_),
+      : function_(function),
+        b_(b),
+        nest_(nest),
+        lowering_{b, key, nest, vector_bytes},
+        rows_(lowering_),
         transposes_(lowering_, rows_) {}
 
   void Emit();
@@ -46,6 +75,7 @@ class KernelEmitter {
   void EmitPlain(llvm::ArrayRef<Span> spans, const Cursor& at);
   void EmitTiled(llvm::ArrayRef<Span> spans, const Tiling& tiling, const Cursor& at);
   void EmitTiles(llvm::ArrayRef<Span> spans, llvm::ArrayRef<Span> parts, const Cursor& at, Leaf leaf);
+  Fused FusePart(llvm::ArrayRef<Span> parts, const std::vector<int>& loops);
 
   llvm::Function* function_;
   Builder& b_;
@@ -53,20 +83,12 @@ class KernelEmitter {
   Lowering lowering_;
   RowEmitter rows_;
   TransposeEmitter transposes_;
-  std::map<int, Value*> counts_;
 };
 
-// The run-time extents are read at the entry, once.
 Span KernelEmitter::Whole(const Loop& loop) {
   if (loop.constant()) return {loop, b_.getInt64(loop.extent)};
-  Value*& count = counts_[loop.parameter];
-  if (!count) {
-    Builder::InsertPointGuard guard(b_);
-    b_.SetInsertPoint(&function_->getEntryBlock(), function_->getEntryBlock().getFirstInsertionPt());
-    Value* place = b_.CreateConstGEP1_64(b_.getInt64Ty(), function_->getArg(2), loop.parameter);
-    count = b_.CreateNSWMul(b_.CreateLoad(b_.getInt64Ty(), place), b_.getInt64(loop.extent));
-  }
-  return {loop, count};
+  Value* place = b_.CreateConstGEP1_64(b_.getInt64Ty(), function_->getArg(2), loop.parameter);
+  return {loop, b_.CreateNSWMul(b_.CreateLoad(b_.getInt64Ty(), place), b_.getInt64(loop.extent))};
 }
 
 // The part of `whole` within a tile that has `size` of it at most.
@@ -77,18 +99,18 @@ Span KernelEmitter::Part(const Span& whole, int64_t size) {
 
 void KernelEmitter::EmitNest(llvm::ArrayRef<Span> spans, const Cursor& at, Leaf leaf) {
   if (spans.empty()) return leaf(at);
-  EmitLoop(b_, spans.front().count, [&](Value* index) {
-    EmitNest(spans.drop_front(), Advance(b_, at, spans.front().loop, index), leaf);
-  });
+  EmitLoop(b_, spans.front().count,
+           [&](Value* index) { EmitNest(spans.drop_front(), Advance(b_, at, spans.front().loop, index), leaf); });
 }
 
+// Plain loops around rows. Where rows are converted, the start of the next one is fetched early.
 void KernelEmitter::EmitPlain(llvm::ArrayRef<Span> spans, const Cursor& at) {
   if (spans.empty()) return rows_.EmitRow({{1, -1, nest_.in_width, nest_.out_width, 0}, b_.getInt64(1)}, at);
   const Span& row = spans.back();
   std::optional<int64_t> length = ConstantOf(row.count);
+  bool early = !lowering_.key.chain.empty() && row.loop.in == nest_.in_width && length && spans.size() > 1;
   EmitNest(spans.drop_back(), at, [&](const Cursor& start) {
-    bool slow = !lowering_.key.chain.empty() && row.loop.in == nest_.in_width;
-    if (slow && spans.size() > 1 && length) {
+    if (early) {
       Value* next = Offset(b_, start.in, b_.getInt64(1), spans[spans.size() - 2].loop.in);
       EmitPrefetch(b_, next, std::min(*length * nest_.in_width, kLongestPrefetch));
     }
@@ -96,6 +118,7 @@ void KernelEmitter::EmitPlain(llvm::ArrayRef<Span> spans, const Cursor& at) {
   });
 }
 
+// Loops over tiles, whose sizes are the counts of `parts`.
 void KernelEmitter::EmitTiles(llvm::ArrayRef<Span> spans, llvm::ArrayRef<Span> parts, const Cursor& at, Leaf leaf) {
   if (spans.empty()) return leaf(at);
   EmitBlocks(b_, spans.front().count, parts.front().count, [&](Value* index) {
@@ -104,33 +127,37 @@ void KernelEmitter::EmitTiles(llvm::ArrayRef<Span> spans, llvm::ArrayRef<Span> p
 }
 
 void KernelEmitter::EmitTiled(llvm::ArrayRef<Span> spans, const Tiling& tiling, const Cursor& at) {
-  std::vector<Span> parts, within, around_pair;
-  for (int i = 0; i < static_cast<int>(spans.size()); ++i) {
+  std::vector<Span> parts, within;
+  for (size_t i = 0; i < spans.size(); ++i) {
     parts.push_back(Part(spans[i], tiling.size[i]));
-    if (tiling.size[i] == 1) continue;
-    within.push_back(parts.back());
-    if (!std::ranges::count(tiling.row, i) && !std::ranges::count(tiling.column, i)) around_pair.push_back(parts.back());
+    if (tiling.size[i] > 1) within.push_back(parts.back());
   }
   auto plain = [&] { EmitTiles(spans, parts, at, [&](const Cursor& tile) { EmitPlain(within, tile); }); };
   if (tiling.row.empty()) return plain();
-  auto fuse = [&](const std::vector<int>& loops) {
-    std::vector<Span> fused;
-    for (int i : loops) fused.push_back(parts[i]);
-    return Fuse(b_, fused);
-  };
-  Fused row = fuse(tiling.row), column = fuse(tiling.column);
+  Fused row = FusePart(parts, tiling.row), column = FusePart(parts, tiling.column);
   int64_t side = transposes_.SideFor(row, column);
-  if (side < 4) {
+  if (side < kSmallestSquare) {  // such a pair is best walked along its longer loop
     std::ranges::stable_sort(within, {}, [](const Span& span) { return ConstantOf(span.count).value_or(INT64_MAX); });
     return plain();
   }
-  auto transposed = [&] {
+  std::vector<Span> around;
+  for (int i = 0; i < static_cast<int>(spans.size()); ++i) {
+    bool of_pair = std::ranges::count(tiling.row, i) || std::ranges::count(tiling.column, i);
+    if (tiling.size[i] > 1 && !of_pair) around.push_back(parts[i]);
+  }
+  auto squares = [&] {
     EmitTiles(spans, parts, at, [&](const Cursor& tile) {
-      EmitNest(around_pair, tile, [&](const Cursor& square) { transposes_.EmitTile(row, column, square); });
+      EmitNest(around, tile, [&](const Cursor& pair) { transposes_.EmitTile(row, column, pair); });
     });
   };
   Value* shorter = Lesser(b_, row.count, column.count);
-  EmitIf(b_, b_.CreateICmpSGE(shorter, b_.getInt64(side)), transposed, plain);
+  EmitIf(b_, b_.CreateICmpSGE(shorter, b_.getInt64(side)), squares, plain);
+}
+
+Fused KernelEmitter::FusePart(llvm::ArrayRef<Span> parts, const std::vector<int>& loops) {
+  std::vector<Span> chosen;
+  for (int i : loops) chosen.push_back(parts[i]);
+  return Fuse(b_, chosen);
 }
 
 void KernelEmitter::Emit() {

@@ -15,8 +15,7 @@ namespace aoa::codegen {
 
 // Adds to `module` the function `name` for `key`, as KernelFunction describes it. `vector_bytes` is the width of the
 // target's vector registers.
-llvm::Function* LowerKernel(llvm::Module& module, const KernelKey& key, const std::string& name,
-                            unsigned vector_bytes);
+llvm::Function* LowerKernel(llvm::Module& module, const KernelKey& key, const std::string& name, unsigned vector_bytes);
 
 // What the handlers of innermost loops share.
 struct Lowering {

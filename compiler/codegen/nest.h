@@ -1,12 +1,13 @@
 // The loops of a kernel and the order that memory likes best. Plain arithmetic; LLVM comes later.
 //
-// Example: [4096 in 1 out 11008] [11008 in 4096 out 1] of u16, a transpose. Walked as it stands, row by row of the output,
-// each read touches another cache line, and 11008 lines later, when the next element of the first one is wanted, that line
-// is long gone: 0.25 GB/s. So both loops are cut into tiles that use up what they touch: 64 x 64 elements here, a whole
-// number of cache lines on either side.
+// Example: [4096 in 1 out 11008] [11008 in 4096 out 1] of u16, a transpose. Walked as it stands, row by row of the
+// output, each read touches another cache line, and 11008 lines later, when the next element of the first one is
+// wanted, that line is long gone: 0.25 GB/s. So both loops are cut into tiles that use up what they touch: 128 x 128
+// elements here, four cache lines on either side. (Measured: two lines are 10 % slower, eight no faster.)
 //
 // In general every loop whose stride is shorter than a few lines takes part in the tile, with as many iterations as it
-// takes to cover them. If input and output agree on those loops there is nothing to tile: plain loops walk both in order.
+// takes to cover them. If input and output agree on those loops, and none is transposed, there is nothing to tile:
+// plain loops walk both in order.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ struct Loop {
   int parameter = -1;  // index in the `extents` of the call, or -1
   int64_t in = 0;      // strides, of the buffers in bytes
   int64_t out = 0;
-  int64_t table = 0;   // in entries
+  int64_t table = 0;  // in entries
 
   bool constant() const { return parameter < 0; }
 };
@@ -43,8 +44,8 @@ Nest MakeNest(const KernelKey& key);
 
 struct Tiling {
   std::vector<int64_t> size;  // for each loop its iterations within a tile; 1 where it stays outside
-  // A transposed pair: `row` walks the input element by element, `column` the output; both empty without one. Each is one
-  // loop, or several, outermost first, that go on where the next stops, if that is shorter than a cache line.
+  // A transposed pair: `row` walks the input element by element, `column` the output; both empty without one. Each is
+  // one loop, or several, outermost first, that go on where the next stops, if that is shorter than a cache line.
   std::vector<int> row, column;
 };
 

@@ -35,11 +35,14 @@ Result<std::unique_ptr<llvm::TargetMachine>> CreateMachine(const Target& target)
   std::string error;
   const llvm::Target* found = llvm::TargetRegistry::lookupTarget(target.triple, error);
   if (!found) return Status::System("compiling kernels: " + error);
+  // Asked first, because a machine for an unknown processor complains on the terminal and goes on.
+  std::unique_ptr<llvm::MCSubtargetInfo> known(found->createMCSubtargetInfo(target.triple, "", ""));
+  if (!known->isCPUStringValid(target.cpu)) return Status::Usage("LLVM knows no processor `" + target.cpu + "`");
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, /*JIT=*/true));
-  if (!machine || !machine->getMCSubtargetInfo()->isCPUStringValid(target.cpu)) return Status::Usage("LLVM knows no processor `" + target.cpu + "`");
-  return machine;
+  return std::unique_ptr<llvm::TargetMachine>(
+      found->createTargetMachine(target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+                                 llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, /*JIT=*/true));
 }
 
 }  // namespace aoa::codegen

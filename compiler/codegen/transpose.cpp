@@ -1,11 +1,12 @@
-// A square of `side` x `side` elements is transposed in vector registers, `side` elements in each. Registers are made of
-// lanes of 16 bytes, and shuffles within lanes are the cheap ones, so it happens in two steps. With u16 and registers of
-// 64 bytes: side = 32, 4 lanes of 8 elements.
+// A square of `side` x `side` elements is transposed in vector registers, `side` elements in each. Registers are made
+// of lanes of 16 bytes, and shuffles within lanes are the cheap ones, so it happens in two steps. With u16 and
+// registers of 64 bytes: side = 32, 4 lanes of 8 elements.
 //
 //   1. Take 8 rows of the input. Interleave neighbours, the lower and the upper halves of each lane apart: element by
-//      element (punpcklwd, punpckhwd), then by pairs (punpckldq), then by fours. This transposes the 8 x 8 block in each
-//      lane: lane l of register k now holds column 8 l + k, of these 8 rows. Do so for 4 groups of rows.
-//   2. Take register k of each group: lane l of group g must become lane g of column 8 l + k. That is a 4 x 4 transpose of
+//      element (punpcklwd, punpckhwd), then by pairs (punpckldq), then by fours. This transposes the 8 x 8 block in
+//      each lane: lane l of register k now holds column 8 l + k, of these 8 rows. Do so for 4 groups of rows.
+//   2. Take register k of each group: lane l of group g must become lane g of column 8 l + k. That is a 4 x 4 transpose
+//   of
 //      whole lanes: even lanes of each pair of registers to the front, odd ones to the back (vshufi64x2), twice. Each
 //      register now is a whole column, and is stored as a run of the output.
 //
@@ -50,8 +51,8 @@ Value* Alternate(Builder& b, Value* one, Value* other, unsigned lane, bool odd) 
   return b.CreateShuffleVector(one, other, mask);
 }
 
-// Transposes the square that the rows make in each lane. After a stage with units of u elements register r * u + c holds
-// rows r * u to r * u + u - 1, and of each lane the c-th of u parts of the columns.
+// Transposes the square that the rows make in each lane. After a stage with units of u elements register r * u + c
+// holds rows r * u to r * u + u - 1, and of each lane the c-th of u parts of the columns.
 void TransposeWithinLanes(Builder& b, unsigned bytes, unsigned width, SmallVectorImpl<Value*>& rows) {
   unsigned n = rows.size();
   for (unsigned u = 1; u < n; u *= 2) {
@@ -105,7 +106,8 @@ void TransposeEmitter::EmitSquare(const Square& s) {
     Value* memory = l_.Scratch(llvm::ArrayType::get(b_.getInt8Ty(), s.side * bytes), name);
     return [this, memory, bytes](Value* n) { return Offset(b_, memory, n, bytes); };
   };
-  Cursor first_row = Advance(b_, s.tile, s.row, s.row_index), first_column = Advance(b_, s.tile, s.column, s.column_index);
+  Cursor first_row = Advance(b_, s.tile, s.row, s.row_index),
+         first_column = Advance(b_, s.tile, s.column, s.column_index);
   auto input = [&](Value* n) { return Advance(b_, first_row, s.column, b_.CreateNSWAdd(s.column_index, n)).in; };
   auto output = [&](Value* n) { return Advance(b_, first_column, s.row, b_.CreateNSWAdd(s.row_index, n)).out; };
   auto transpose = [&](Places from) {

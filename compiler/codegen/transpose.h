@@ -10,7 +10,7 @@ class TransposeEmitter {
  public:
   TransposeEmitter(const Lowering& lowering, RowEmitter& rows) : l_(lowering), b_(lowering.b), rows_(rows) {}
 
-  // Elements on a side of the squares that `row` and `column` are cut into; less than 4: not worth it.
+  // Elements on a side of the squares that `row` and `column` are cut into: as many as a register holds, or fewer.
   int64_t SideFor(const Fused& row, const Fused& column) const;
 
   // The counts are at least SideFor(row, column).

@@ -13,7 +13,7 @@ using llvm::Value;
 
 struct ValueEmitter::Wide {
   FloatFormat format;
-  Type* integer;   // of the same width, lane by lane
+  Type* integer;  // of the same width, lane by lane
   Type* floating;
   uint64_t infinity() const { return ((1ull << format.exponent_bits) - 1) << format.mantissa_bits; }
   uint64_t quiet_nan() const { return infinity() | 1ull << (format.mantissa_bits - 1); }
@@ -51,17 +51,23 @@ Value* ValueEmitter::Apply(const ValueChain& chain, DType in, Value* bits, Value
         in = step.to;
         value = nullptr;
         break;
-      case ValueStep::Kind::kAffine: value = Affine(step, value); break;
-      case ValueStep::Kind::kNormalize: value = Normalize(value, norm); break;
-      case ValueStep::Kind::kMean: AOA_CHECK(false, "a mean needs all replicas"); break;
+      case ValueStep::Kind::kAffine:
+        value = Affine(step, value);
+        break;
+      case ValueStep::Kind::kNormalize:
+        value = Normalize(value, norm);
+        break;
+      case ValueStep::Kind::kMean:
+        AOA_CHECK(false, "a mean needs all replicas");
+        break;
     }
   }
   AOA_CHECK(!value, "a chain ends in a cast");
   return bits;
 }
 
-// Moves exponent and mantissa to their places in f32 and corrects the bias; the subnormal ones, which f32 holds as normal,
-// go through an exact conversion from integer.
+// Moves exponent and mantissa to their places in f32 and corrects the bias; the subnormal ones, which f32 holds as
+// normal, go through an exact conversion from integer.
 Value* ValueEmitter::Decode(DType type, Value* bits) {
   if (type == DType::kF64) return b_.CreateBitCast(bits, DoubleType());
   FloatFormat format = FormatOf(type);
@@ -89,8 +95,8 @@ Value* ValueEmitter::Decode(DType type, Value* bits) {
   return b_.CreateBitCast(b_.CreateOr(result, sign), wide.floating);
 }
 
-// The magnitude as bits of `to`, rounded to nearest even; beyond the largest finite value the bits count on, so that too
-// large ones compare greater.
+// The magnitude as bits of `to`, rounded to nearest even; beyond the largest finite value the bits count on, so that
+// too large ones compare greater.
 Value* ValueEmitter::RoundMagnitude(const Wide& from, FloatFormat to, Value* magnitude) {
   int drop = from.format.mantissa_bits - to.mantissa_bits;
   if (drop == 0) return magnitude;
@@ -153,8 +159,8 @@ Value* ValueEmitter::Affine(const ValueStep& step, Value* value) {
   Value* scale = llvm::ConstantFP::get(type, step.scale);
   Value* offset = llvm::ConstantFP::get(type, step.offset);
   Value* x = b_.CreateFPTrunc(value, type);
-  Value* result = step.inverse ? b_.CreateFDiv(b_.CreateFSub(x, offset), scale)
-                               : b_.CreateFAdd(b_.CreateFMul(x, scale), offset);
+  Value* result =
+      step.inverse ? b_.CreateFDiv(b_.CreateFSub(x, offset), scale) : b_.CreateFAdd(b_.CreateFMul(x, scale), offset);
   if (step.overflow != Overflow::kInfinity) {
     auto is_infinite = [&](Value* v) {
       return b_.CreateFCmpOEQ(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, v),

@@ -1,8 +1,9 @@
-// Value chains as LLVM IR: what compiler/core/convert.cpp does to one element, for a scalar or for all lanes of a vector.
+// Value chains as LLVM IR: what compiler/core/convert.cpp does to one element, for a scalar or for all lanes of a
+// vector.
 //
 // Everything is integer arithmetic on the bits, or a floating-point operation whose result IEEE 754 fixes, so every
-// target agrees bit by bit: no fast-math, no fused operations, and no NaN of the hardware's choice survives. A value between
-// two steps is held as f32 where that is exact, else as f64; so every cast rounds once.
+// target agrees bit by bit: no fast-math, no fused operations, and no NaN of the hardware's choice survives. A value
+// between two steps is held as f32 where that is exact, else as f64; so every cast rounds once.
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>

@@ -317,7 +317,8 @@ TEST(CodegenTest, Transposes) {
   for (const std::string& cpu : Processors()) {
     std::vector<Case> moves;
     for (DType type : kMoved) {
-      for (auto [rows, columns] : {std::pair<int64_t, int64_t>{256, 256}, {300, 131}, {64, 4}, {4, 64}, {3, 100}, {65, 63}}) {
+      for (auto [rows, columns] :
+           {std::pair<int64_t, int64_t>{256, 256}, {300, 131}, {64, 4}, {4, 64}, {3, 100}, {65, 63}}) {
         std::vector<KernelDim> dims = {{columns, 1, rows}, {rows, columns, 1}};
         moves.push_back({{type, type, {}, dims}, {columns, rows}});
         dims[0].extent = dims[1].extent = 0;
@@ -359,8 +360,8 @@ std::vector<uint64_t> Inputs(DType type) {
   }
   uint64_t mask = type == DType::kF64 ? ~0ull : 0xffffffff;
   for (int i = 0; i < 5000; ++i) inputs.push_back(random() & mask);
-  for (double value : {0.0, 1.0, 448.0, 464.0, 480.0, 57344.0, 61440.0, 65504.0, 65519.0, 65520.0, 3.4e38, 1e300, 5e-324,
-                       std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+  for (double value : {0.0, 1.0, 448.0, 464.0, 480.0, 57344.0, 61440.0, 65504.0, 65519.0, 65520.0, 3.4e38, 1e300,
+                       5e-324, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
     add(value);
     add(-value);
   }
@@ -439,7 +440,8 @@ TEST(CodegenTest, Affine) {
       for (bool inverse : {false, true}) {
         size_t i = keys.size();
         Overflow overflow = kPolicies[i % 3];
-        keys.push_back(OverRun(in, {Affine(kScales[i % 7], kOffsets[i % 5], inverse, overflow), CastTo(out, overflow)}));
+        keys.push_back(
+            OverRun(in, {Affine(kScales[i % 7], kOffsets[i % 5], inverse, overflow), CastTo(out, overflow)}));
       }
     }
   }

@@ -1,5 +1,5 @@
-// Casts against arithmetic that knows nothing of bits: the values of a format counted up one by one, and the distance to
-// them; f32 against the hardware.
+// Casts against arithmetic that knows nothing of bits: the values of a format counted up one by one, and the distance
+// to them; f32 against the hardware.
 #include "compiler/core/convert.h"
 
 #include <gtest/gtest.h>
@@ -16,8 +16,8 @@ constexpr DType kNarrow[] = {DType::kF16, DType::kBF16, DType::kF8E4M3, DType::k
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// All finite values from 0 up, by adding the distance between neighbours, which doubles with every binade but the first.
-// One more than the format has: where the next value would be.
+// All finite values from 0 up, by adding the distance between neighbours, which doubles with every binade but the
+// first. One more than the format has: where the next value would be.
 std::vector<double> Magnitudes(DType type) {
   FloatFormat format = FormatOf(type);
   int binade = 1 << format.mantissa_bits, codes = 1 << (format.mantissa_bits + format.exponent_bits);
@@ -33,7 +33,9 @@ std::vector<double> Magnitudes(DType type) {
 }
 
 uint64_t SignOf(DType type) { return 1ull << (8 * Width(type) - 1); }
-uint64_t InfinityOf(DType type) { return Magnitudes(type).size() - 1; }  // where there is one: the code after the largest
+uint64_t InfinityOf(DType type) {
+  return Magnitudes(type).size() - 1;
+}  // where there is one: the code after the largest
 uint64_t NanOf(DType type) {
   FloatFormat format = FormatOf(type);
   return format.has_infinity ? InfinityOf(type) | 1ull << (format.mantissa_bits - 1) : SignOf(type) - 1;
@@ -44,7 +46,9 @@ struct Encoded {
   uint32_t flags;
   bool operator==(const Encoded&) const = default;
 };
-std::ostream& operator<<(std::ostream& out, const Encoded& e) { return out << std::hex << e.bits << " flags " << e.flags; }
+std::ostream& operator<<(std::ostream& out, const Encoded& e) {
+  return out << std::hex << e.bits << " flags " << e.flags;
+}
 
 Encoded Cast(DType type, double value, Overflow overflow = Overflow::kError) {
   Encoded result{0, 0};
@@ -164,7 +168,8 @@ TEST(ConvertTest, WideTypesKeepTheirBits) {
 }
 
 ValueChain AffineTo(DType to, float scale, float offset, bool inverse, Overflow overflow = Overflow::kError) {
-  ValueStep affine{.kind = ValueStep::Kind::kAffine, .overflow = overflow, .inverse = inverse, .scale = scale, .offset = offset};
+  ValueStep affine{
+      .kind = ValueStep::Kind::kAffine, .overflow = overflow, .inverse = inverse, .scale = scale, .offset = offset};
   return {affine, {.kind = ValueStep::Kind::kCast, .to = to, .overflow = overflow}};
 }
 
@@ -179,15 +184,19 @@ TEST(ConvertTest, AffineRoundsTwice) {
     for (bool inverse : {false, true}) {
       float first = inverse ? static_cast<float>(double(x) - offset) : static_cast<float>(double(x) * scale);
       float second = inverse ? static_cast<float>(double(first) / scale) : static_cast<float>(double(first) + offset);
-      ASSERT_EQ(Chain(AffineTo(DType::kF32, scale, offset, inverse, Overflow::kInfinity), DType::kF32, std::bit_cast<uint32_t>(x)),
-                (Encoded{std::bit_cast<uint32_t>(second), 0})) << std::hexfloat << x << " " << scale << " " << offset;
+      ASSERT_EQ(Chain(AffineTo(DType::kF32, scale, offset, inverse, Overflow::kInfinity), DType::kF32,
+                      std::bit_cast<uint32_t>(x)),
+                (Encoded{std::bit_cast<uint32_t>(second), 0}))
+          << std::hexfloat << x << " " << scale << " " << offset;
     }
   }
 }
 
 TEST(ConvertTest, AffineOverflow) {
   uint32_t large = std::bit_cast<uint32_t>(3e38f);
-  auto run = [&](Overflow overflow, uint64_t x) { return Chain(AffineTo(DType::kF32, -4, 0, false, overflow), DType::kF32, x); };
+  auto run = [&](Overflow overflow, uint64_t x) {
+    return Chain(AffineTo(DType::kF32, -4, 0, false, overflow), DType::kF32, x);
+  };
   EXPECT_EQ(run(Overflow::kError, large).flags, kKernelOverflow);
   EXPECT_EQ(run(Overflow::kSaturate, large), (Encoded{0xff7fffff, 0}));
   EXPECT_EQ(run(Overflow::kInfinity, large), (Encoded{0xff800000, 0}));
@@ -226,7 +235,8 @@ TEST(ConvertTest, F64RoundsOnceToNarrowTypes) {
   double value = 1 + std::exp2(-11) + std::exp2(-30);
   ValueChain direct = {{.kind = ValueStep::Kind::kCast, .to = DType::kF16}};
   EXPECT_EQ(Chain(direct, DType::kF64, std::bit_cast<uint64_t>(value)), (Encoded{0x3c01, 0}));
-  ValueChain by_f32 = {{.kind = ValueStep::Kind::kCast, .to = DType::kF32}, {.kind = ValueStep::Kind::kCast, .to = DType::kF16}};
+  ValueChain by_f32 = {{.kind = ValueStep::Kind::kCast, .to = DType::kF32},
+                       {.kind = ValueStep::Kind::kCast, .to = DType::kF16}};
   EXPECT_EQ(Chain(by_f32, DType::kF64, std::bit_cast<uint64_t>(value)), (Encoded{0x3c00, 0}));
 }
 
