@@ -30,6 +30,7 @@
 
 #include "compiler/codegen/rows.h"
 #include "compiler/codegen/transpose.h"
+#include "compiler/core/check.h"
 
 namespace aoa::codegen {
 
@@ -175,10 +176,22 @@ void KernelEmitter::Emit() {
   b_.CreateRet(rows_.Flags());
 }
 
+// Before any IR exists, which a failing check would leave behind.
+void CheckKey(const KernelKey& key) {
+  DType stored = key.in;
+  for (const ValueStep& step : key.chain) {
+    AOA_CHECK(step.kind != ValueStep::Kind::kMean, "a mean needs all replicas");
+    if (step.kind == ValueStep::Kind::kCast) stored = step.to;
+  }
+  AOA_CHECK(stored == key.out, ToString(key));
+  AOA_CHECK(key.chain.empty() || key.chain.back().kind == ValueStep::Kind::kCast, "a chain ends in a cast");
+}
+
 }  // namespace
 
 llvm::Function* LowerKernel(llvm::Module& module, const KernelKey& key, const std::string& name,
                             unsigned vector_bytes) {
+  CheckKey(key);
   llvm::LLVMContext& context = module.getContext();
   llvm::Type* pointer = llvm::PointerType::get(context, 0);
   auto* type = llvm::FunctionType::get(Type::getInt32Ty(context), {pointer, pointer, pointer, pointer}, false);

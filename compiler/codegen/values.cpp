@@ -1,10 +1,7 @@
 #include "compiler/codegen/values.h"
 
-#include <bit>
 #include <cmath>
 #include <limits>
-
-#include "compiler/core/check.h"
 
 namespace aoa::codegen {
 
@@ -58,11 +55,9 @@ Value* ValueEmitter::Apply(const ValueChain& chain, DType in, Value* bits, Value
         value = Normalize(value, norm);
         break;
       case ValueStep::Kind::kMean:
-        AOA_CHECK(false, "a mean needs all replicas");
-        break;
+        break;  // not in kernels
     }
   }
-  AOA_CHECK(!value, "a chain ends in a cast");
   return bits;
 }
 
