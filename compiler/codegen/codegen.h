@@ -11,11 +11,13 @@
 namespace aoa::codegen {
 
 struct Options {
-  std::string cache_folder;  // compiled objects by content; empty: nothing is kept
-  int threads = 1;           // kernels compiled side by side
+  std::string cache_folder = "";  // compiled objects by content; empty: nothing is kept
+  int threads = 1;                // kernels compiled side by side
+  std::string cpu = "";           // the processor to compile for, by LLVM's name ("x86-64-v3"); empty: this one
 };
 
-// The kernels of a plan. Compilation starts in the background at once, in the order of `keys`, which is that of first use.
+// The kernels of a plan. Compilation starts in the background at once, in the order of `keys`, which is that of first
+// use.
 class KernelTable {
  public:
   static std::unique_ptr<KernelTable> Start(std::vector<KernelKey> keys, const Options& options);
@@ -25,9 +27,9 @@ class KernelTable {
   virtual Result<KernelFunction> Get(size_t index) = 0;
 
   struct Statistics {
-    int compiled = 0;      // by LLVM, in this run
-    int loaded = 0;        // from the cache
-    double seconds = 0;    // spent compiling or loading, over all threads
+    int compiled = 0;    // by LLVM, in this run
+    int loaded = 0;      // from the cache
+    double seconds = 0;  // spent compiling or loading, over all threads
   };
   virtual Statistics statistics() const = 0;  // complete once every kernel has been asked for
 };

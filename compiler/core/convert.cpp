@@ -65,6 +65,33 @@ uint64_t Encode(DType type, double value, Overflow overflow, uint32_t& flags) {
   return sign | rounded;
 }
 
+namespace {
+
+// Processors differ in the NaN that an operation returns, and vector code in the order of its operands. Here a value that
+// is one stays, and a new one is positive.
+double KeepNan(double value, double result) {
+  if (std::isnan(value)) return value;
+  return std::isnan(result) ? std::numeric_limits<double>::quiet_NaN() : result;
+}
+
+double Affine(const ValueStep& step, double value, uint32_t& flags) {
+  volatile float x = static_cast<float>(value);  // volatile: no fused multiply-add, no wider intermediate
+  if (step.inverse) {
+    volatile float difference = x - step.offset;
+    x = difference / step.scale;
+  } else {
+    volatile float product = x * step.scale;
+    x = product + step.offset;
+  }
+  if (std::isinf(x) && std::isfinite(value)) {
+    if (step.overflow == Overflow::kError) flags |= kKernelOverflow;
+    if (step.overflow == Overflow::kSaturate) x = std::copysign(std::numeric_limits<float>::max(), x);
+  }
+  return KeepNan(value, x);
+}
+
+}  // namespace
+
 uint64_t Apply(const ValueChain& chain, DType in, uint64_t bits, double norm, uint32_t& flags) {
   if (chain.empty()) return bits;
   double value = Decode(in, bits);
@@ -76,25 +103,12 @@ uint64_t Apply(const ValueChain& chain, DType in, uint64_t bits, double norm, ui
         value = Decode(step.to, bits);
         current = step.to;
         break;
-      case ValueStep::Kind::kAffine: {
-        volatile float x = static_cast<float>(value);  // volatile: no fused multiply-add, no wider intermediate
-        if (step.inverse) {
-          volatile float difference = x - step.offset;
-          x = difference / step.scale;
-        } else {
-          volatile float product = x * step.scale;
-          x = product + step.offset;
-        }
-        if (std::isinf(x) && std::isfinite(value)) {
-          if (step.overflow == Overflow::kError) flags |= kKernelOverflow;
-          if (step.overflow == Overflow::kSaturate) x = std::copysign(std::numeric_limits<float>::max(), x);
-        }
-        value = x;
+      case ValueStep::Kind::kAffine:
+        value = Affine(step, value, flags);
         current = DType::kF32;
         break;
-      }
       case ValueStep::Kind::kNormalize:
-        if (norm != 0) value /= norm;
+        if (norm != 0) value = KeepNan(value, value / norm);
         current = DType::kF64;
         break;
       case ValueStep::Kind::kMean: AOA_CHECK(false, "a mean needs all replicas");

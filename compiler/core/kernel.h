@@ -24,6 +24,7 @@ enum class Overflow : uint8_t {
 
 // One step of a chain that computes the stored value from the loaded one. The value between steps has a current type:
 // at first that of the input; after kAffine f32; after kNormalize and kMean f64; after kCast `to`. A chain ends in kCast.
+// A NaN passes through kAffine and kNormalize with its sign; one that they make (inf * 0) is positive on every machine.
 struct ValueStep {
   enum class Kind : uint8_t {
     kCast,       // to `to`, one rounding to nearest even; a NaN becomes the quiet NaN of `to` with its sign and no payload;
@@ -63,8 +64,9 @@ struct KernelKey {
 // The same key as text, stable across releases: the content that caches and dumps are named by.
 std::string ToString(const KernelKey& key);
 
-// Compiled code for one key. `in` and `out` point at the element with all indices 0; any alignment is legal. `extents` has
-// one value for each dimension of extent 0, outermost first; none is negative. `table` is null without kNormalize.
+// Compiled code for one key. `in` and `out` point at the element with all indices 0; any alignment is legal, and the two
+// boxes do not overlap. `extents` has one value for each dimension of extent 0, outermost first; none is negative. `table`
+// is null without kNormalize.
 // Returns 0, or a combination of the flags below; then the output is unspecified and the caller looks for the element.
 using KernelFunction = uint32_t (*)(const void* in, void* out, const int64_t* extents, const double* table);
 
