@@ -15,13 +15,14 @@ std::string ToString(const Shape& shape) {
 }
 
 uint32_t Names::Intern(std::string_view text) {
-  auto [it, added] = ids_.try_emplace(std::string(text), static_cast<uint32_t>(texts_.size()));
-  if (added) texts_.push_back(&it->first);
-  return it->second;
+  if (auto known = ids_.find(text); known != ids_.end()) return known->second;
+  auto added = ids_.emplace(text, static_cast<uint32_t>(texts_.size())).first;
+  texts_.push_back(&added->first);
+  return added->second;
 }
 
 std::optional<uint32_t> Names::Find(std::string_view text) const {
-  auto it = ids_.find(std::string(text));
+  auto it = ids_.find(text);
   return it == ids_.end() ? std::nullopt : std::optional(it->second);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,7 +37,12 @@ class Names {
   size_t size() const { return texts_.size(); }
 
  private:
-  std::unordered_map<std::string, uint32_t> ids_;
+  // Looks a view up without making a string of it.
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> ids_;
   std::vector<const std::string*> texts_;
 };
 
@@ -50,6 +56,7 @@ struct StoredTensor {
   bool operator==(const StoredTensor&) const = default;
 };
 
+// By ascending begin.
 using SchemaTable = std::vector<StoredTensor>;
 
 struct SchemaFile {
