@@ -36,15 +36,12 @@ std::vector<Shard> Split(const std::vector<TargetTensor>& table, uint64_t max_by
   return shards;
 }
 
-std::string ShardName(size_t shard, size_t count) {
-  return count == 1 ? kWholeName : fmt::format("model-{:05}-of-{:05}.safetensors", shard + 1, count);
-}
-
 ExtraFile MakeIndex(const std::vector<TargetTensor>& table, const std::vector<Shard>& shards) {
   ShardIndex index;
   IndexTotals totals;
-  for (uint32_t shard = 0; shard < shards.size(); ++shard) {
-    index.shards.push_back(ShardName(shard, shards.size()));
+  const auto count = static_cast<uint32_t>(shards.size());
+  for (uint32_t shard = 0; shard < count; ++shard) {
+    index.shards.push_back(ShardName(shard, count));
     for (uint32_t tensor : shards[shard]) {
       index.weight_map.emplace_back(table[tensor].name, shard);
       totals.bytes += table[tensor].bytes;
@@ -75,14 +72,15 @@ Result<TargetLayout> HfFormat::LayOut(const TargetContent& content, const WriteO
   const auto& table = content.tables[number];
   const std::vector<Shard> shards = Split(table, options.max_shard_size);
   TargetLayout layout;
-  for (size_t shard = 0; shard < shards.size(); ++shard) {
+  const auto count = static_cast<uint32_t>(shards.size());
+  for (uint32_t shard = 0; shard < count; ++shard) {
     AOA_ASSIGN_OR_RETURN(PlacedTable placed, PlaceTensors(table, shards[shard]));
-    AOA_ASSIGN_OR_RETURN(TargetFile file, MakeFile(ShardName(shard, shards.size()), placed, {{"format", "pt"}}));
+    AOA_ASSIGN_OR_RETURN(TargetFile file, MakeFile(ShardName(shard, count), placed, {{"format", "pt"}}));
     file.rank = rank;
     file.table = number;
     layout.files.push_back(std::move(file));
   }
-  if (shards.size() > 1) layout.extras.push_back(MakeIndex(table, shards));
+  if (count > 1) layout.extras.push_back(MakeIndex(table, shards));
   return layout;
 }
 

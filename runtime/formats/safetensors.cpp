@@ -7,6 +7,7 @@
 #include "runtime/formats/rank_files.h"
 #include "runtime/formats/safetensors_checkpoint.h"
 #include "runtime/formats/safetensors_writer.h"
+#include "runtime/formats/shard_index.h"
 
 namespace aoa::formats {
 

@@ -93,12 +93,17 @@ Status ReadShards(const Folder& folder, const ReadOptions& options, Schema& sche
   auto in_index = [&](Status status) { return std::move(status).WithContext(Printable(path)); };
   auto index = ParseIndex(text);
   if (!index.ok()) return in_index(std::move(index).status());
+  if (index->weight_map.empty()) {
+    auto shards = ShardsByName(folder.names);
+    if (!shards.ok()) return in_index(std::move(shards).status());
+    index->shards = *std::move(shards);
+  }
   AOA_RETURN_IF_ERROR(in_index(CheckNoSecondCheckpoint(folder, *index)));
   AOA_RETURN_IF_ERROR(in_index(CheckShardsAreThere(folder, *index)));
   std::vector<std::string> paths;
   for (const std::string& shard : index->shards) paths.push_back(folder.At(shard));
   AOA_RETURN_IF_ERROR(ReadHeaders(paths, options.threads, schema).status());
-  return in_index(CheckIndex(*index, schema));
+  return in_index(CheckShards(*index, schema));
 }
 
 Status NothingFound(const Folder& folder, Forms forms) {

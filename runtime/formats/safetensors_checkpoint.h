@@ -9,7 +9,6 @@
 
 namespace aoa::formats {
 
-constexpr const char* kWholeName = "model.safetensors";
 constexpr const char* kConfigName = "config.json";
 
 // Which forms a folder may have.

@@ -156,9 +156,10 @@ class HeaderFiles {
   // Reads as many groups at a time as there are threads, so that few headers are held at once.
   Status ReadInto(SchemaMerger& merger, std::vector<Metadata>& metadata, std::vector<SchemaFile>& files) {
     std::vector<Group> groups = GroupByText(probes_);
+    std::vector<HeaderParser> parsers(std::min(groups.size(), static_cast<size_t>(threads_)));
     for (size_t first = 0; first < groups.size(); first += static_cast<size_t>(threads_)) {
       std::vector<Reading> wave(std::min(groups.size() - first, static_cast<size_t>(threads_)));
-      ParallelFor(wave.size(), threads_, [&](size_t i) { wave[i] = ReadGroup(groups[first + i]); });
+      ParallelFor(wave.size(), threads_, [&](size_t i) { wave[i] = ReadGroup(groups[first + i], parsers[i]); });
       for (Reading& reading : wave) {
         AOA_RETURN_IF_ERROR(std::move(reading.status));
         uint32_t table = merger.Add(reading.header);
@@ -182,21 +183,21 @@ class HeaderFiles {
     return file;
   }
 
-  Reading ReadGroup(const Group& group) const {
+  Reading ReadGroup(const Group& group, HeaderParser& parser) const {
     Reading reading;
     HeaderText text{size_t{0}};
-    reading.status = ReadFirst(group[0], text, reading);
+    reading.status = ReadFirst(group[0], parser, text, reading);
     for (size_t i = 1; i < group.size() && reading.status.ok(); ++i) {
       reading.status = Compare(group[i], text.view().substr(probes_[group[0]].rest_begin), reading);
     }
     return reading;
   }
 
-  Status ReadFirst(size_t i, HeaderText& text, Reading& reading) const {
+  Status ReadFirst(size_t i, HeaderParser& parser, HeaderText& text, Reading& reading) const {
     AOA_ASSIGN_OR_RETURN(OpenHeader header, OpenAgain(i));
     text = HeaderText(header.header_size);
     AOA_RETURN_IF_ERROR(header.Read(0, text.data(), header.header_size));
-    auto parsed = HeaderParser().Parse(text);
+    auto parsed = parser.Parse(text);
     if (!parsed.ok()) return std::move(parsed).status().WithContext(Printable(paths_[i]));
     reading.header = *std::move(parsed);
     reading.members.push_back(i);
