@@ -50,7 +50,7 @@ Result<Journal> Journal::Open(File file, std::string_view key, uint64_t jobs) {
   if (size >= sizeof(Header)) AOA_RETURN_IF_ERROR(file.ReadAt(0, std::as_writable_bytes(std::span(&found, 1))));
   const bool ours = std::memcmp(&found, &wanted, sizeof(Header)) == 0;
   if (!ours) {
-    AOA_RETURN_IF_ERROR(file.Truncate(0));
+    if (size > 0) AOA_RETURN_IF_ERROR(file.Truncate(0));
     AOA_RETURN_IF_ERROR(file.WriteAt(0, std::as_bytes(std::span(&wanted, 1))));
   }
   Journal journal(std::move(file));

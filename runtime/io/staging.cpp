@@ -230,7 +230,11 @@ Status StagingFolder::Publish(bool force, bool sync) {
   return Remove().WithContext(fmt::format("{} is complete, but what it was made in stays", Printable(target_)));
 }
 
-Status StagingFolder::Discard() { return shared_ ? Status() : Remove(); }
+Status StagingFolder::Discard() {
+  if (!shared_) return Remove();
+  lock_ = Descriptor();
+  return {};
+}
 
 Status StagingFolder::MoveIntoPlace(bool force) const {
   if (!force && Exists(parent_.get(), name_)) return Occupied(target_);
@@ -266,7 +270,8 @@ Status StagingFolder::GiveNameInTwoSteps(bool force) const {
 Status StagingFolder::Remove() {
   AOA_RETURN_IF_ERROR(RemoveContents());
   if (unlinkat(stage_.get(), kLock, 0) != 0) return PathFailure("removing", path() / kLock, errno);
-  // From here on another run may enter, with a lock of its own; the folder is its then.
+  lock_ = Descriptor();
+  // Another run may enter from here on, with a lock file of its own; the folder is its then.
   if (unlinkat(parent_.get(), stage_name_.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return {};
   return PathFailure("removing", path(), errno);
 }

@@ -57,7 +57,7 @@ class StagingFolder {
   Status Publish(bool force, bool sync);
 
   // Gives up: removes the folder and what is in it; a part leaves it to the other parts. Without Publish and Discard it
-  // stays, for a run that resumes.
+  // stays, for a run that resumes. After either of them this is no more than an empty shell.
   Status Discard();
 
  private:
