@@ -23,6 +23,7 @@ constexpr const char* kFiles = "files";
 constexpr const char* kState = "state";
 constexpr const char* kNew = "new";
 constexpr const char* kOld = "old";
+constexpr const char* kVoid = "void";
 
 struct Place {
   std::string parent;
@@ -156,9 +157,9 @@ bool StagingFolder::Current() const {
   return IsNamed(stage_.get(), parent_.get(), stage_name_) && IsNamed(lock_.get(), stage_.get(), kLock);
 }
 
-// After a run that died while it published.
+// After a run that died while it published or removed.
 Status StagingFolder::TidyUp() const {
-  if (!Exists(stage_.get(), kNew) && !Exists(stage_.get(), kOld)) return {};
+  if (!Exists(stage_.get(), kNew) && !Exists(stage_.get(), kOld) && !Exists(stage_.get(), kVoid)) return {};
   if (shared_) AOA_RETURN_IF_ERROR(Lock(LOCK_EX | LOCK_NB));
   AOA_RETURN_IF_ERROR(PutBackOld());
   AOA_RETURN_IF_ERROR(RemoveContents());
@@ -171,8 +172,15 @@ Status StagingFolder::PutBackOld() const {
   return SystemFailure(fmt::format("putting {} back", Printable(target_)), errno);
 }
 
+Status StagingFolder::Rename(const char* from, const char* to) const {
+  if (renameat(stage_.get(), from, stage_.get(), to) == 0) return {};
+  return PathFailure("renaming", path() / from, errno);
+}
+
 // All but the lock: whoever waits for it must find it.
 Status StagingFolder::RemoveContents() const {
+  AOA_RETURN_IF_ERROR(RemoveAll(path() / kVoid));
+  if (Exists(stage_.get(), kState)) AOA_RETURN_IF_ERROR(Rename(kState, kVoid));
   AOA_ASSIGN_OR_RETURN(auto names, ListFolder(path()));
   for (const std::string& name : names) {
     if (name != kLock) AOA_RETURN_IF_ERROR(RemoveAll(path() / name));
@@ -225,7 +233,7 @@ Status StagingFolder::Publish(bool force, bool sync) {
     return Status::System(fmt::format("another run has removed {}", Printable(path().native())));
   }
   if (sync) AOA_RETURN_IF_ERROR(SyncFolder(path() / kFiles, SyncWhat::kNamesAndContents));
-  AOA_RETURN_IF_ERROR(MoveIntoPlace(force));
+  AOA_RETURN_IF_ERROR(MoveIntoPlace(force, sync));
   if (sync) AOA_RETURN_IF_ERROR(SyncOpenFolder(parent_.get(), parent_path_));
   return Remove().WithContext(fmt::format("{} is complete, but what it was made in stays", Printable(target_)));
 }
@@ -236,12 +244,16 @@ Status StagingFolder::Discard() {
   return {};
 }
 
-Status StagingFolder::MoveIntoPlace(bool force) const {
+Status StagingFolder::MoveIntoPlace(bool force, bool sync) const {
   if (!force && Exists(parent_.get(), name_)) return Occupied(target_);
-  if (renameat(stage_.get(), kFiles, stage_.get(), kNew) != 0) return PathFailure("renaming", path() / kFiles, errno);
+  AOA_RETURN_IF_ERROR(Rename(kFiles, kNew));
+  AOA_RETURN_IF_ERROR(Rename(kState, kVoid));
+  if (sync) AOA_RETURN_IF_ERROR(SyncOpenFolder(stage_.get(), path()));
   Status status = GiveName(force);
-  if (status.ok() || renameat(stage_.get(), kNew, stage_.get(), kFiles) == 0) return status;
-  return PathFailure("renaming", path() / kNew, errno).WithContext(status.message());
+  if (status.ok()) return status;
+  AOA_RETURN_IF_ERROR(Rename(kVoid, kState).WithContext(status.message()));
+  AOA_RETURN_IF_ERROR(Rename(kNew, kFiles).WithContext(status.message()));
+  return status;
 }
 
 // At no moment is nothing under the name, if something was.

@@ -10,10 +10,12 @@
 //   PARENT/.NAME.aoac-KEY/state/  journals; never published
 //   PARENT/.NAME.aoac-KEY/new     `files` in the instant of its publication
 //   PARENT/.NAME.aoac-KEY/old     what --force replaces, where the file system cannot exchange two names
+//   PARENT/.NAME.aoac-KEY/void    `state` when it counts no more
 //
-// A process that dies at any instruction leaves the target absent, or the old one, or the new one, each whole; the next run
-// tidies up. Who finds `new` or `old` knows that a run died while it published, and cannot know whether `new` is what it had
-// made or what it replaced: if nothing is under the target's name `old` is put back there, and everything else is removed.
+// A process that dies at any instruction leaves the target absent, or the old one, or the new one, each whole. Who finds `new`,
+// `old` or `void` knows that a run died while it published or removed, and cannot know how far it came (`new` may be what it
+// had made, or what it replaced): if nothing is under the target's name `old` is put back there, and all else is removed. The
+// journals go first of all, in one step, so that nobody takes for done what is gone.
 // Nothing here follows a symlink below PARENT, and a target that is a symlink is replaced itself, not what it points to.
 #pragma once
 
@@ -72,7 +74,8 @@ class StagingFolder {
   Status RemoveContents() const;
   Status RemoveLeftoversOfOtherKeys() const;
   Result<File> OpenBelow(const char* folder, const std::string& path) const;
-  Status MoveIntoPlace(bool force) const;
+  Status Rename(const char* from, const char* to) const;
+  Status MoveIntoPlace(bool force, bool sync) const;
   Status GiveName(bool force) const;
   Status GiveNameInTwoSteps(bool force) const;
   Status Remove();

@@ -115,6 +115,12 @@ int renameat2(int from, const char* old_path, int to, const char* new_path, unsi
   return Pass("renameat2", old_path, SYS_renameat2, from, old_path, to, new_path, flags);
 }
 
+int unlink(const char* path) noexcept { return Pass("unlink", path, SYS_unlink, path); }
+int rmdir(const char* path) noexcept { return Pass("rmdir", path, SYS_rmdir, path); }
+int remove(const char* path) noexcept {
+  if (Fails(Ask("remove", path))) return -1;
+  return syscall(SYS_unlink, path) == 0 || (errno == EISDIR && syscall(SYS_rmdir, path) == 0) ? 0 : -1;
+}
 int unlinkat(int folder, const char* path, int flags) { return Pass("unlinkat", path, SYS_unlinkat, folder, path, flags); }
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"  // the C library has a struct of the same name
