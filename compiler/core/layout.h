@@ -39,7 +39,8 @@ struct TargetFile {
   std::string path;      // below the target folder
   int64_t rank = 0;
   uint32_t table = 0;
-  std::string head;      // the bytes before data_start
+  // The bytes before data_start, in parts that are written one after the other: files with equal tables share the long one.
+  std::vector<std::shared_ptr<const std::string>> head;
   uint64_t data_start = 0;
   uint64_t size = 0;     // of the whole file
   std::shared_ptr<const std::vector<PlacedTensor>> tensors;  // by ascending offset; shared among equal files

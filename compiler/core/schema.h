@@ -5,11 +5,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -24,7 +23,7 @@ int64_t ElementCount(const Shape& shape);
 // "[6, 5]"
 std::string ToString(const Shape& shape);
 
-// Texts numbered from 0 in the order of their first use. Views stay valid.
+// Texts numbered from 0 in the order of their first use. References stay valid.
 class Names {
  public:
   Names() = default;
@@ -33,16 +32,22 @@ class Names {
   Names(const Names&) = delete;
   uint32_t Intern(std::string_view text);
   std::optional<uint32_t> Find(std::string_view text) const;
-  const std::string& operator[](uint32_t id) const { return *texts_[id]; }
+  const std::string& operator[](uint32_t id) const { return texts_[id]; }
   size_t size() const { return texts_.size(); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  // Of an open hash table: millions of names must not cost a node each, nor a look at each text that is passed by.
+  struct Slot {
+    uint32_t hash = 0;
+    uint32_t id = UINT32_MAX;
+    bool free() const { return id == UINT32_MAX; }
   };
-  std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> ids_;
-  std::vector<const std::string*> texts_;
+
+  size_t SlotOf(std::string_view text, uint32_t hash) const;
+  void Grow();
+
+  std::deque<std::string> texts_;
+  std::vector<Slot> slots_;  // a power of two of them, some free
 };
 
 // One tensor of a table. Its elements lie row-major, little-endian, at [begin, begin + bytes) of the file's data.
@@ -55,6 +60,7 @@ struct StoredTensor {
   bool operator==(const StoredTensor&) const = default;
 };
 
+// By ascending begin.
 using SchemaTable = std::vector<StoredTensor>;
 
 struct SchemaFile {

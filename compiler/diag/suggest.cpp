@@ -1,8 +1,6 @@
 #include "compiler/diag/suggest.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 namespace aoa::diag {
 namespace {
@@ -20,17 +18,6 @@ size_t Distance(std::string_view a, std::string_view b) {
     std::swap(last, row);
   }
   return last[b.size()];
-}
-
-// Bytes of the UTF-8 sequence at the start of `text`, 0 if there is none.
-size_t Utf8Length(std::string_view text) {
-  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  size_t n = byte(0) < 0x80 ? 1 : byte(0) >> 5 == 6 ? 2 : byte(0) >> 4 == 14 ? 3 : byte(0) >> 3 == 30 ? 4 : 0;
-  if (n == 0 || n > text.size()) return 0;
-  for (size_t i = 1; i < n; ++i) {
-    if (byte(i) >> 6 != 2) return 0;
-  }
-  return n;
 }
 
 }  // namespace
@@ -60,28 +47,6 @@ std::string Enumerate(const std::vector<std::string>& names, size_t limit, std::
     out += names[i];
   }
   if (shown < names.size()) out += std::string(last) + std::to_string(names.size() - shown) + " more";
-  return out;
-}
-
-std::string Printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    size_t n = Utf8Length(text);
-    auto first = static_cast<unsigned char>(text[0]);
-    bool control = n == 1 && (first < 0x20 || first == 0x7F);
-    bool c1 = n == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    if (n == 0 || control || c1) {
-      n = std::max<size_t>(n, 1);
-      for (size_t i = 0; i < n; ++i) {
-        std::array<char, 8> escape{};
-        std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned char>(text[i]));
-        out += escape.data();
-      }
-    } else {
-      out += text.substr(0, n);
-    }
-    text.remove_prefix(n);
-  }
   return out;
 }
 

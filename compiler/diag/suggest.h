@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/core/text.h"
+
 namespace aoa::diag {
 
 // The candidate nearest to `name` by edit distance (transpositions count once), if it is near enough to be a slip of the pen:
@@ -15,7 +17,6 @@ std::optional<std::string> Nearest(std::string_view name, const std::vector<std:
 // "a", "a and b", "a, b and c"; beyond `limit` names "a, b and 7 more".
 std::string Enumerate(const std::vector<std::string>& names, size_t limit = 8, std::string_view last = " and ");
 
-// Text of unknown origin made safe to print: control characters and broken UTF-8 become escapes like \x1b.
-std::string Printable(std::string_view text);
+using aoa::Printable;
 
 }  // namespace aoa::diag

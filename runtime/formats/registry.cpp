@@ -1,0 +1,28 @@
+#include "runtime/formats/format.h"
+#include "runtime/formats/hf.h"
+#include "runtime/formats/safetensors.h"
+
+#include <algorithm>
+
+namespace aoa::formats {
+
+const std::vector<const Format*>& AllFormats() {
+  static const SafetensorsFormat safetensors;
+  static const HfFormat hf;
+  static const std::vector<const Format*> all = {&safetensors, &hf};
+  return all;
+}
+
+const Format* FindFormat(std::string_view name) {
+  const auto& all = AllFormats();
+  auto it = std::find_if(all.begin(), all.end(), [&](const Format* format) { return format->name() == name; });
+  return it == all.end() ? nullptr : *it;
+}
+
+const Format* RecognizeFormat(const std::string& path) {
+  const auto& all = AllFormats();
+  auto it = std::find_if(all.begin(), all.end(), [&](const Format* format) { return format->Recognizes(path); });
+  return it == all.end() ? nullptr : *it;
+}
+
+}  // namespace aoa::formats
