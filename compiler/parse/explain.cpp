@@ -1,0 +1,363 @@
+#include "compiler/parse/explain.h"
+
+#include <algorithm>
+
+#include "compiler/diag/suggest.h"
+#include "compiler/parse/characters.h"
+#include "compiler/parse/token_source.h"
+#include "compiler/parse/words.h"
+
+namespace aoa::parse {
+namespace {
+
+using diag::Code;
+using diag::Diagnostic;
+
+// A token that does not fit, and what the messages say about it.
+class Failure {
+ public:
+  Failure(antlr4::Parser& parser, Reporter& reporter)
+      : parser_(parser), reporter_(reporter), token_(parser.getCurrentToken()), before_(parser.getTokenStream()->LT(-1)) {
+    // A token of another line is no help to the reader, nor is the `{` or the `}` before the first of this one.
+    if (before_ != nullptr && before_->getLine() != token_->getLine()) before_ = nullptr;
+  }
+
+  void Explain();
+
+ private:
+  // By the construct that the token is in; false where the general words do.
+  bool ExplainStatement();
+  bool ExplainSecondStatement();
+  bool ExplainMapHead();
+  bool ExplainDeclaration();
+  bool ExplainPlace();
+  bool ExplainRole();
+  bool ExplainEquation();
+  bool ExplainRange();
+  bool ExplainCondition();
+  bool ExplainType();
+  bool ExplainExpression();
+  void ExplainAnything();
+
+  bool In(size_t rule) const;
+  bool InAny(std::initializer_list<size_t> rules) const;
+  size_t Type() const { return token_->getType(); }
+  size_t TypeBefore() const { return before_ == nullptr ? 0 : before_->getType(); }
+  bool IsArrow() const { return Type() == AoaParser::BOTH || Type() == AoaParser::RIGHT || Type() == AoaParser::LEFT; }
+  bool IsName() const { return Type() == AoaParser::NAME || Type() == AoaParser::STRING; }
+  bool AtEnd() const { return BeginOf(token_) == EndOf(token_) || Type() == AoaParser::LBRACE || Type() == AoaParser::RBRACE; }
+  std::string_view TextOf(const antlr4::Token* token) const;
+  std::string Shown() const { return Quote(TextOf(token_)); }
+  std::string ShownBefore() const { return Quote(TextOf(before_)); }
+  // The first token of the line, and whether a token of the type comes later in it.
+  const antlr4::Token* First() const;
+  const antlr4::Token* Earlier(std::initializer_list<size_t> types) const;
+  bool Later(std::initializer_list<size_t> types) const;
+  SourceRange Range(const antlr4::Token* token) const { return reporter_.Range(BeginOf(token), EndOf(token)); }
+  // The token; where it is the end of a line, the place after the last one.
+  SourceRange Here() const { return Range(token_); }
+  Diagnostic& Error(std::string message, Code code = Code::kSyntax) { return reporter_.Error(code, Here(), std::move(message)); }
+  std::string Due() const;
+
+  antlr4::Parser& parser_;
+  Reporter& reporter_;
+  antlr4::Token* token_;
+  const antlr4::Token* before_;
+};
+
+// ---------------------------------------------------------------- looking around
+
+bool Failure::In(size_t rule) const {
+  for (auto* at = static_cast<antlr4::tree::ParseTree*>(parser_.getContext()); at != nullptr; at = at->parent) {
+    if (static_cast<antlr4::ParserRuleContext*>(at)->getRuleIndex() == rule) return true;
+  }
+  return false;
+}
+
+bool Failure::InAny(std::initializer_list<size_t> rules) const {
+  for (size_t rule : rules) {
+    if (In(rule)) return true;
+  }
+  return false;
+}
+
+std::string_view Failure::TextOf(const antlr4::Token* token) const {
+  return std::string_view(reporter_.file().text()).substr(BeginOf(token), EndOf(token) - BeginOf(token));
+}
+
+const antlr4::Token* Failure::First() const {
+  antlr4::TokenStream* tokens = parser_.getTokenStream();
+  const antlr4::Token* first = token_;
+  for (ssize_t i = 1; static_cast<size_t>(i) <= token_->getTokenIndex(); ++i) {
+    const antlr4::Token* token = tokens->LT(-i);
+    if (token->getLine() != token_->getLine()) break;
+    first = token;
+  }
+  return first;
+}
+
+const antlr4::Token* Failure::Earlier(std::initializer_list<size_t> types) const {
+  antlr4::TokenStream* tokens = parser_.getTokenStream();
+  for (ssize_t i = 1; static_cast<size_t>(i) <= token_->getTokenIndex(); ++i) {
+    const antlr4::Token* token = tokens->LT(-i);
+    if (token->getLine() != token_->getLine()) break;
+    if (std::find(types.begin(), types.end(), token->getType()) != types.end()) return token;
+  }
+  return nullptr;
+}
+
+bool Failure::Later(std::initializer_list<size_t> types) const {
+  antlr4::TokenStream* tokens = parser_.getTokenStream();
+  for (ssize_t i = 1;; ++i) {
+    const antlr4::Token* token = tokens->LT(i);
+    if (token->getType() == antlr4::Token::EOF || token->getLine() != token_->getLine()) return false;
+    if (std::find(types.begin(), types.end(), token->getType()) != types.end()) return true;
+  }
+}
+
+// What the parser waits for, if that is one thing.
+std::string Failure::Due() const {
+  size_t rule = parser_.getContext()->getRuleIndex();
+  if (rule == AoaParser::RuleWord) return "a name";
+  if (rule == AoaParser::RuleTensorName) return "a name";
+  if (rule == AoaParser::RuleArrow) return "an arrow";
+  antlr4::misc::IntervalSet expected = parser_.getExpectedTokens();
+  if (expected.size() != 1) return "";
+  switch (expected.getSingleElement()) {
+    case AoaParser::IDENT:
+    case AoaParser::NAME: return "a name";
+    case AoaParser::NUMBER: return "a number";
+    case AoaParser::STRING: return "text in double quotes";
+    case AoaParser::LBRACE: return "`{`";
+    case AoaParser::LBRACKET: return "`[`";
+    case AoaParser::LPAREN: return "`(`";
+    case AoaParser::EQUAL: return "`=`";
+    case AoaParser::COMMA: return "a comma";
+    case AoaParser::ON: return "`on`";
+    case AoaParser::OF: return "`of`";
+    case AoaParser::BY: return "`by`";
+    case AoaParser::IN: return "`in`";
+    case AoaParser::RANGE: return "`..`";
+    default: return "";
+  }
+}
+
+// ---------------------------------------------------------------- the words
+
+void Failure::Explain() {
+  if (In(AoaParser::RuleBracket) && ExplainType()) return;
+  if (In(AoaParser::RuleTypeAxis) && ExplainType()) return;
+  if (InAny({AoaParser::RuleIfHead, AoaParser::RuleElseIfHead, AoaParser::RuleSideBody, AoaParser::RuleMapBody}) && ExplainCondition()) return;
+  if (In(AoaParser::RuleForHead) && ExplainRange()) return;
+  if (InAny({AoaParser::RuleEquation, AoaParser::RuleDimsBlock}) && ExplainEquation()) return;
+  if (In(AoaParser::RulePlaceLine) && ExplainPlace()) return;
+  if (In(AoaParser::RuleRoleLine) && ExplainRole()) return;
+  if (In(AoaParser::RuleDeclaration) && ExplainDeclaration()) return;
+  if (In(AoaParser::RuleStatement) && ExplainStatement()) return;
+  if (In(AoaParser::RuleMapHead) && ExplainMapHead()) return;
+  if (In(AoaParser::RuleExpression) && ExplainExpression()) return;
+  ExplainAnything();
+}
+
+bool Failure::ExplainStatement() {
+  bool after_arrow = TypeBefore() == AoaParser::BOTH || TypeBefore() == AoaParser::RIGHT || TypeBefore() == AoaParser::LEFT;
+  if (parser_.getContext()->getRuleIndex() == AoaParser::RuleAttributeValue) {
+    Error("no value stands after " + Quote(std::string(TextOf(Earlier({AoaParser::KEY}))) + "="));
+    return true;
+  }
+  if (parser_.getContext()->getRuleIndex() == AoaParser::RuleArrow) {
+    if (AtEnd()) {
+      reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "a statement without an arrow")
+          .Help("write `sources -> targets`, or `<->` for both ways");
+    } else if (Type() == AoaParser::KEY) {
+      Error("the attribute " + Shown() + " stands before the arrow").Help("attributes stand after the targets, behind a comma");
+    } else if (IsName()) {
+      Error(Shown() + " follows " + ShownBefore() + " without an arrow or a comma");
+    } else {
+      return false;
+    }
+    return true;
+  }
+  if (Earlier({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT}) != nullptr && !after_arrow && ExplainSecondStatement()) return true;
+  if (In(AoaParser::RuleOperand) && !after_arrow && before_ == nullptr && IsArrow()) {
+    Error("a statement begins with an arrow").Help("write `_` for nothing: `_ -> name` creates a tensor");
+    return true;
+  }
+  if (In(AoaParser::RuleTensorName) && before_ != nullptr && TypeBefore() != AoaParser::COLON) {
+    Error("no tensor stands after " + ShownBefore());
+    return true;
+  }
+  return false;
+}
+
+// Behind the targets.
+bool Failure::ExplainSecondStatement() {
+  const antlr4::Token* arrow = Earlier({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT});
+  if (IsArrow()) {
+    Error("a second arrow in one statement")
+        .Also(Range(arrow), "the first one")
+        .Help("a statement ends with its line, unless the line ends in a comma or an arrow");
+  } else if (TypeBefore() == AoaParser::COMMA || TypeBefore() == AoaParser::EQUAL || TypeBefore() == AoaParser::COLON) {
+    return false;
+  } else if (IsName() && Later({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT})) {
+    Error("a second statement on the line of another").Help("a statement ends with its line; begin this one on a new line");
+  } else if (IsName() || Type() == AoaParser::KEY) {
+    Error(Shown() + " follows " + ShownBefore() + " without a comma").Help("tensors and attributes are separated by commas");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Failure::ExplainMapHead() {
+  if (parser_.getContext()->getRuleIndex() != AoaParser::RuleArrow) return false;
+  Error("a map without an arrow").Help("write `map a <-> b {`");
+  return true;
+}
+
+bool Failure::ExplainDeclaration() {
+  if (parser_.getContext()->getRuleIndex() != AoaParser::RuleDeclaration) return false;
+  if (IsArrow()) {
+    Error("an arrow stands in a side").Help("statements stand in the block of a `map`; a side declares its tensors");
+    return true;
+  }
+  if (!IsName() && Type() != AoaParser::INTERLEAVE && Type() != AoaParser::BY) return false;
+  std::string_view word = TextOf(token_);
+  std::string_view head = TextOf(First());
+  bool typed = Earlier({AoaParser::LBRACKET}) != nullptr;
+  auto near_attribute = diag::Nearest(word, Texts(DeclarationWords()));
+  auto near_keyword = diag::Nearest(head, Texts(SideWords()));
+  if (near_keyword && !typed) {
+    reporter_.Error(Code::kKeyword, Range(First()), "unknown keyword " + Quote(head)).Help("a keyword with a near name is " + Quote(*near_keyword));
+  } else if (near_attribute) {
+    Error("unknown attribute " + Shown() + " of a tensor", Code::kKeyword).Help("an attribute with a near name is " + Quote(*near_attribute));
+  } else if (typed) {
+    Error(Shown() + " is no attribute of a tensor", Code::kKeyword)
+        .Note("the attributes are " + List({"optional", "tied", "on", "blocks of", "replicas mean", "group", "stored"}));
+  } else {
+    Error(Shown() + " follows the tensor " + Quote(head) + " and is no attribute", Code::kSyntax)
+        .Help("a type stands in brackets: `" + std::string(diag::Printable(head.substr(0, 40))) + " [x y]`")
+        .Note("the lines of a side begin with a tensor or with " + List(Texts(SideWords()), " or "));
+  }
+  return true;
+}
+
+bool Failure::ExplainPlace() {
+  if (parser_.getContext()->getRuleIndex() != AoaParser::RulePlaceLine) return false;
+  if (AtEnd() || Earlier({AoaParser::ON}) == nullptr) {
+    Error("`place` names no mesh axis").Help("write `place l on pp`");
+    return true;
+  }
+  if (!IsName()) return false;
+  auto near = diag::Nearest(TextOf(token_), Texts(PlaceWords()));
+  auto& d = Error("unknown word " + Shown() + " in a `place` line", Code::kKeyword);
+  if (near) d.Help("a word with a near name is " + Quote(*near));
+  else d.Note("a `place` line goes on with " + List({"interleave", "by", "surplus", "numbered locally"}, " or "));
+  return true;
+}
+
+bool Failure::ExplainRole() {
+  if (Type() == AoaParser::EQUAL && First()->getType() == AoaParser::STATE) {
+    Error("a `state` has no value").Help("only a `scalar` is computed");
+    return true;
+  }
+  if (parser_.getContext()->getRuleIndex() != AoaParser::RuleRoleLine || Earlier({AoaParser::STRING}) != nullptr) return false;
+  Error("no template of names stands after " + ShownBefore()).Help("write " + Quote(std::string(TextOf(First())) + " moment1 \"{}.exp_avg\""));
+  return true;
+}
+
+bool Failure::ExplainEquation() {
+  size_t rule = parser_.getContext()->getRuleIndex();
+  if (rule == AoaParser::RuleDimsBlock && !AtEnd()) {
+    Error(Shown() + " begins no equation").Help("write `name = value`");
+    return true;
+  }
+  if (rule != AoaParser::RuleEquation || Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL}) != nullptr) return false;
+  if (TypeBefore() == AoaParser::AXIS || TypeBefore() == AoaParser::VALUE) return false;
+  if (AtEnd()) reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "an equation without `=`").Help("write `name = value`");
+  else Error(Shown() + " stands after " + ShownBefore() + ", where `=` is due");
+  return true;
+}
+
+bool Failure::ExplainRange() {
+  if (Type() == AoaParser::IN || Earlier({AoaParser::RANGE}) != nullptr) return false;
+  if (Earlier({AoaParser::IN}) != nullptr && (AtEnd() || IsName()) && !In(AoaParser::RulePrimary)) {
+    Error("a range without `..`").Help("write `for l in 0..k {`");
+    return true;
+  }
+  if (Earlier({AoaParser::IN}) != nullptr) return false;
+  Error(AtEnd() ? "a `for` without a range" : Shown() + " stands after " + ShownBefore() + " in a `for`").Help("write `for l in 0..k {`");
+  return true;
+}
+
+bool Failure::ExplainCondition() {
+  if (Type() != AoaParser::EQUAL) return false;
+  Error("`=` stands in a condition").Help("`==` compares");
+  return true;
+}
+
+bool Failure::ExplainType() {
+  if (In(AoaParser::RuleExpression) && Type() != AoaParser::COMMA) return false;
+  switch (TypeBefore()) {
+    case AoaParser::AT:
+    case AoaParser::DOT: Error("no mesh axis stands after " + ShownBefore()).Help("a cut is written `h@tp`"); return true;
+    case AoaParser::TILDE: Error("no rounding stands after `~`").Help("blocks are rounded by `~ceil` or `~front`"); return true;
+    case AoaParser::COLON: Error("no extent stands after " + ShownBefore()).Help("a literal axis is written `p:2`"); return true;
+    default: break;
+  }
+  switch (Type()) {
+    case AoaParser::COMMA: Error("a comma between axes").Help("axes stand side by side: `[x y]`"); return true;
+    case AoaParser::PLUS:
+      if (TypeBefore() == AoaParser::LPAREN || TypeBefore() == AoaParser::PLUS) break;
+      Error("a sum outside parentheses").Help("a sum of axes is one axis: `[(a + b) h]`");
+      return true;
+    case AoaParser::STAR: Error("`*` between axes").Help("a product is written side by side: `(a b)`"); return true;
+    case AoaParser::RPAREN:
+      if (TypeBefore() == AoaParser::PLUS || TypeBefore() == AoaParser::LPAREN) {
+        Error("no axis stands after " + ShownBefore());
+      } else if (parser_.getContext()->getRuleIndex() == AoaParser::RuleAtom) {
+        Error("`pad` without a multiple").Help("write `pad(v, 128)`: up to the next multiple of 128");
+      } else {
+        break;
+      }
+      return true;
+    default: break;
+  }
+  Error(Shown() + " means nothing in a type");
+  return true;
+}
+
+bool Failure::ExplainExpression() {
+  if (Type() == AoaParser::LPAREN && TypeBefore() == AoaParser::IDENT) {
+    auto& d = reporter_.Error(Code::kKeyword, Range(before_), "unknown function " + ShownBefore());
+    if (auto near = diag::Nearest(TextOf(before_), Texts(Functions()))) d.Help("a function with a near name is " + Quote(*near));
+    else d.Note("the functions are " + List(Texts(Functions())));
+    return true;
+  }
+  if (In(AoaParser::RulePrimary) && parser_.getContext()->getRuleIndex() == AoaParser::RulePrimary && before_ != nullptr) {
+    if (TypeBefore() == AoaParser::FUNCTION || Type() == AoaParser::COMMA) return false;
+    Error("no value stands after " + ShownBefore());
+    return true;
+  }
+  return false;
+}
+
+void Failure::ExplainAnything() {
+  std::string due = Due();
+  if (before_ == nullptr) {
+    Error(AtEnd() ? "a line without content" : Shown() + " begins no line here");
+  } else if (!due.empty()) {
+    Error(AtEnd() ? "the line ends after " + ShownBefore() + ", where " + due + " is due"
+                  : Shown() + " stands after " + ShownBefore() + ", where " + due + " is due");
+  } else if (AtEnd()) {
+    Error("the line ends too early, after " + ShownBefore());
+  } else {
+    Error(Shown() + " follows " + ShownBefore() + ", where the line should end");
+  }
+}
+
+}  // namespace
+
+void Explain(antlr4::Parser& parser, Reporter& reporter) { Failure(parser, reporter).Explain(); }
+
+}  // namespace aoa::parse

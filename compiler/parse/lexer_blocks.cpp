@@ -1,0 +1,182 @@
+// Brackets and blocks: which ones match, and how reading goes on where they do not.
+//
+// A bracket that is never closed would swallow the rest of the file, since lines go on inside it. What cannot stand inside
+// (an arrow, a brace, another `[`) shows that it should have been closed before. If that is on a later line, the line of
+// the bracket is taken to end where it ends in the text, and everything after it is read again.
+#include <algorithm>
+
+#include "compiler/parse/characters.h"
+#include "compiler/parse/lexer.h"
+
+namespace aoa::parse {
+
+using diag::Code;
+
+bool Lexer::TooDeep(const Token& token) {
+  if (brackets_.size() + blocks_.size() < kDeepest) return false;
+  Mistake(Code::kTooDeep, token.begin, token.end, "more than " + std::to_string(kDeepest) + " brackets and blocks inside each other");
+  reporter_.Close();
+  stopped_ = true;
+  return true;
+}
+
+// Inside the brackets of a type, where expressions are axes.
+bool Lexer::InType() const {
+  return head_ == AoaLexer::AXIS || std::any_of(brackets_.begin(), brackets_.end(), [](const Bracket& b) { return b.square; });
+}
+
+// ---------------------------------------------------------------- brackets
+
+void Lexer::OnOpenBracket(const Token& token) {
+  if (TooDeep(token)) return Finish(token);
+  brackets_.push_back({token.type == AoaLexer::LBRACKET, token.begin});
+  Push(token);
+}
+
+void Lexer::OnCloseBracket(const Token& token) {
+  bool square = token.type == AoaLexer::RBRACKET;
+  if (brackets_.empty()) {
+    Mistake(Code::kUnclosed, token.begin, token.end, Quote(TextOf(token)) + " closes nothing");
+    return;
+  }
+  bool matches = std::any_of(brackets_.begin(), brackets_.end(), [&](const Bracket& b) { return b.square == square; });
+  while (brackets_.back().square != square) {
+    const Bracket& open = brackets_.back();
+    Mistake(Code::kUnclosed, open.begin, open.begin + 1, open.square ? "`[` is never closed" : "`(` is never closed")
+        .Also(reporter_.Range(token.begin, token.end), "this closes another one");
+    PushEmpty(open.square ? AoaLexer::RBRACKET : AoaLexer::RPAREN, token.begin);
+    brackets_.pop_back();
+    if (!matches) return;
+  }
+  brackets_.pop_back();
+  Push(token);
+}
+
+// Whether `token` shows that the open brackets should have been closed before it.
+bool Lexer::EndsBrackets(const Token& token) const {
+  switch (token.type) {
+    case kEof:
+    case AoaLexer::LBRACE:
+    case AoaLexer::RBRACE:
+    case AoaLexer::BOTH:
+    case AoaLexer::RIGHT:
+    case AoaLexer::LBRACKET: return true;
+    case AoaLexer::LESS: return InType() && CharAt(token.end) == '-';  // the arrow `<-`
+    case AoaLexer::STRING: return InType() && head_ != AoaLexer::AXIS;
+    // On the same line as a parenthesis it may be a condition that should have `==`.
+    case AoaLexer::EQUAL:
+    case AoaLexer::DEFAULT_EQUAL: return InType() || LineOf(token.begin) != LineOf(brackets_.front().begin);
+    default: return false;
+  }
+}
+
+void Lexer::Unclosed(const Token& token) {
+  const Bracket open = brackets_.back();
+  bool at_end = token.type == kEof;
+  size_t stop = at_end ? last_end_ : token.begin;
+  Mistake(Code::kUnclosed, open.begin, open.begin + 1, open.square ? "`[` is never closed" : "`(` is never closed")
+      .Also(reporter_.Range(stop, at_end ? stop : token.end), at_end ? "the file ends here" : "it should be closed before this");
+
+  size_t line_end = EndOfLine(text_, brackets_.front().begin);
+  bool later = token.begin > line_end;
+  if (later) {
+    while (!tokens_.all.empty() && tokens_.all.back().begin >= line_end) tokens_.all.pop_back();
+    last_end_ = static_cast<uint32_t>(std::min<size_t>(last_end_, line_end));
+  }
+  for (; !brackets_.empty(); brackets_.pop_back()) {
+    if (!later || brackets_.back().begin < line_end) PushEmpty(brackets_.back().square ? AoaLexer::RBRACKET : AoaLexer::RPAREN, last_end_);
+  }
+  if (later) {
+    EndLine();
+    Seek(line_end);
+  } else {
+    Seek(token.begin);  // again, in the mode outside brackets
+  }
+}
+
+// ---------------------------------------------------------------- blocks
+
+void Lexer::OnOpenBrace(const Token& token) {
+  Block kind = Block::kUnknown;
+  switch (head_) {
+    case AoaLexer::DIMS: kind = Block::kDims; break;
+    case AoaLexer::SIDE: kind = Block::kSide; break;
+    case AoaLexer::MAP: kind = Block::kMap; break;
+    case AoaLexer::DEFAULT: kind = Block::kDefault; break;
+    case AoaLexer::CONFIG: kind = Block::kConfig; break;
+    case AoaLexer::FOR:
+    case AoaLexer::IF:
+    case AoaLexer::ELSE_IF:
+    case AoaLexer::ELSE:
+      if (!AtTop()) kind = block();
+      break;
+    default:
+      if (Dropping()) break;
+      if (!AtTop() && IsOfName(token)) return BraceInName(token);
+      Mistake(Code::kSyntax, token.begin, token.end, "`{` opens no block here")
+          .Help("a block follows " + List({"side", "map", "dims", "config", "default", "for", "if"}, " or "));
+      DropRest();
+  }
+  if (TooDeep(token)) return Finish(token);
+  uint32_t head_end = std::max(last_end_, head_begin_);
+  Push(token);
+  blocks_.push_back({kind, token.begin, head_begin_, head_end});
+  StartLine();
+}
+
+void Lexer::OnCloseBrace(const Token& token) {
+  if (AtTop()) {
+    Mistake(Code::kUnclosed, token.begin, token.end, "`}` closes nothing");
+    return;
+  }
+  EndLine();
+  bool dropped = Dropping();
+  blocks_.pop_back();
+  dropped_ = dropped;
+  expression_ = false;
+  Push(token);
+}
+
+// Whether a `{` belongs to a name, as a group that is none: a block's stands behind a blank, and before one.
+bool Lexer::IsOfName(const Token& token) const {
+  char next = CharAt(token.end);
+  bool before_blank = next == ' ' || next == '\t' || Peek(token.end) == '\n';
+  return !before_blank || (last_ == AoaLexer::NAME && last_end_ == token.begin && Peek(token.end) != '\n');
+}
+
+void Lexer::BraceInName(const Token& token) {
+  size_t line_end = EndOfLine(text_, token.begin);
+  std::string_view rest = text_.substr(token.begin, line_end - token.begin);
+  size_t close = rest.find('}');
+  // In `side a { x.{q w [h] }` the last brace is the block's.
+  bool inner = LineOf(blocks_.back().brace) == LineOf(token.begin);
+  size_t last = rest.rfind('}');
+  if (inner && close == last) close = std::string_view::npos;
+  if (close == std::string_view::npos) {
+    Mistake(Code::kUnclosed, token.begin, token.end, "`{` is never closed").Help("a group of names ends on its line: `{q,k}`");
+  } else {
+    std::string_view group = rest.substr(0, close + 1);
+    auto& d = Mistake(Code::kSyntax, token.begin, token.begin + group.size(), Quote(group) + " is no group of names");
+    if (group.find(',') == std::string_view::npos) d.Note("a group has a comma: `{q,k}`");
+    else if (group.find_first_of(" \t") != std::string_view::npos) d.Note("a group has no blanks: `{q,k}`");
+    else d.Note("a group holds characters of bare names only");
+  }
+  Seek(inner && last != std::string_view::npos ? token.begin + last : line_end);
+}
+
+// Closes all blocks; the innermost one is told to be open, for it hides whether the others are.
+void Lexer::BlocksUnclosed(SourceRange stop, std::string text) {
+  const OpenBlock& open = blocks_.back();
+  Mistake(Code::kUnclosed, open.brace, open.brace + 1, "the block of " + Quote(text_.substr(open.head_begin, open.head_end - open.head_begin)) + " is never closed")
+      .Also(stop, std::move(text));
+  while (!AtTop()) {
+    EndLine();
+    bool dropped = Dropping();
+    blocks_.pop_back();
+    dropped_ = dropped;
+    PushEmpty(AoaLexer::RBRACE, stop.begin);
+  }
+  EndLine();
+}
+
+}  // namespace aoa::parse

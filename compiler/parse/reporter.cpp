@@ -1,0 +1,33 @@
+#include "compiler/parse/reporter.h"
+
+#include "compiler/diag/suggest.h"
+
+namespace aoa::parse {
+namespace {
+
+constexpr size_t kMostErrors = 1000;
+constexpr size_t kLongestQuote = 60;
+
+}  // namespace
+
+SourceRange Reporter::Range(size_t begin, size_t end) const {
+  return {&file_, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};
+}
+
+diag::Diagnostic& Reporter::Error(diag::Code code, SourceRange where, std::string message) {
+  if (closed_ || !lines_.insert(file_.PositionOf(where.begin).line).second) return unheard_ = diag::Diagnostic{};
+  if (lines_.size() >= kMostErrors) Close();
+  return diagnostics_.Error(code, where, std::move(message));
+}
+
+std::string Quote(std::string_view text) {
+  std::string shown = diag::Printable(text);
+  if (shown.size() > kLongestQuote) {
+    size_t end = kLongestQuote;
+    while ((shown[end] & 0xC0) == 0x80) --end;  // not in the middle of a character
+    shown = shown.substr(0, end) + "...";
+  }
+  return "`" + shown + "`";
+}
+
+}  // namespace aoa::parse
