@@ -3,7 +3,7 @@
 
 #include "compiler/parse/builder.h"
 #include "compiler/parse/characters.h"
-#include "compiler/parse/token_source.h"
+#include "compiler/parse/token_stream.h"
 
 namespace aoa::parse {
 

@@ -42,11 +42,14 @@ size_t EndOfLine(std::string_view text, size_t at) {
   return at;
 }
 
-size_t EndOfVariable(std::string_view text, size_t at) {
+size_t EndOfVariable(std::string_view text, size_t at, size_t* unclosed_until) {
   size_t end = at + 1;
   if (end < text.size() && text[end] == '{') {
+    if (at < *unclosed_until) return at + 1;
     while (!EndsLine(text, end) && text[end] != '}') ++end;
-    return EndsLine(text, end) ? at + 1 : end + 1;
+    if (!EndsLine(text, end)) return end + 1;
+    *unclosed_until = end;
+    return at + 1;
   }
   while (end < text.size() && (IsLetter(text[end]) || IsDigit(text[end]))) ++end;
   return end;

@@ -13,12 +13,13 @@ bool IsNameCharacter(char c);  // of a bare tensor name, without `$` and braces:
 // Letters, digits and _, not beginning with a digit.
 bool IsIdentifier(std::string_view text);
 
-// The ends of what starts at `at`: past the closing quote, or the end of the line where there is none; the line end; past
-// `$v` or `${...}`, or past the `$` alone.
+// The ends of what starts at `at`: past the closing quote, or the end of the line where there is none; the line end.
 size_t EndOfString(std::string_view text, size_t at);
 size_t EndOfQuotedValue(std::string_view text, size_t at);
 size_t EndOfLine(std::string_view text, size_t at);
-size_t EndOfVariable(std::string_view text, size_t at);
+// Past the `$v` or `${...}` at `at`, past the `$` alone where that is none. Up to *unclosed_until no `${` has its `}`; a
+// caller that goes through a text keeps it from call to call.
+size_t EndOfVariable(std::string_view text, size_t at, size_t* unclosed_until);
 
 // Past blanks and tabs.
 size_t SkipBlanks(std::string_view text, size_t at);

@@ -4,7 +4,7 @@
 
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/characters.h"
-#include "compiler/parse/token_source.h"
+#include "compiler/parse/token_stream.h"
 #include "compiler/parse/words.h"
 
 namespace aoa::parse {
@@ -26,13 +26,16 @@ class Failure {
 
  private:
   // By the construct that the token is in; false where the general words do.
+  bool ExplainWrongPlace();
   bool ExplainStatement();
-  bool ExplainSecondStatement();
+  bool ExplainBeforeArrow();
+  bool ExplainAfterTarget();
   bool ExplainMapHead();
   bool ExplainDeclaration();
   bool ExplainPlace();
   bool ExplainRole();
   bool ExplainEquation();
+  bool ExplainEntry();
   bool ExplainRange();
   bool ExplainCondition();
   bool ExplainType();
@@ -43,8 +46,12 @@ class Failure {
   bool InAny(std::initializer_list<size_t> rules) const;
   size_t Type() const { return token_->getType(); }
   size_t TypeBefore() const { return before_ == nullptr ? 0 : before_->getType(); }
-  bool IsArrow() const { return Type() == AoaParser::BOTH || Type() == AoaParser::RIGHT || Type() == AoaParser::LEFT; }
+  static bool IsArrow(size_t type) { return type == AoaParser::BOTH || type == AoaParser::RIGHT || type == AoaParser::LEFT; }
+  bool IsArrow() const { return IsArrow(Type()); }
   bool IsName() const { return Type() == AoaParser::NAME || Type() == AoaParser::STRING; }
+  // Whether the token before ends a value of an expression.
+  bool AfterValue() const;
+  size_t Rule() const { return parser_.getContext()->getRuleIndex(); }
   bool AtEnd() const { return BeginOf(token_) == EndOf(token_) || Type() == AoaParser::LBRACE || Type() == AoaParser::RBRACE; }
   std::string_view TextOf(const antlr4::Token* token) const;
   std::string Shown() const { return Quote(TextOf(token_)); }
@@ -56,7 +63,7 @@ class Failure {
   SourceRange Range(const antlr4::Token* token) const { return reporter_.Range(BeginOf(token), EndOf(token)); }
   // The token; where it is the end of a line, the place after the last one.
   SourceRange Here() const { return Range(token_); }
-  Diagnostic& Error(std::string message, Code code = Code::kSyntax) { return reporter_.Error(code, Here(), std::move(message)); }
+  Diagnostic& Error(std::string message, Code code = Code::kSyntax);
   std::string Due() const;
 
   antlr4::Parser& parser_;
@@ -115,10 +122,38 @@ bool Failure::Later(std::initializer_list<size_t> types) const {
   }
 }
 
+// A line that goes on behind a comma or an arrow may have been meant to end there.
+Diagnostic& Failure::Error(std::string message, Code code) {
+  Diagnostic& d = reporter_.Error(code, Here(), std::move(message));
+  antlr4::TokenStream* tokens = parser_.getTokenStream();
+  for (size_t i = token_->getTokenIndex(); i-- > 0 && tokens->get(i)->getLine() == token_->getLine();) {
+    const antlr4::Token* token = tokens->get(i);
+    size_t end = EndOf(token);
+    std::string_view gap = std::string_view(reporter_.file().text()).substr(end, BeginOf(tokens->get(i + 1)) - end);
+    if (gap.find_first_of("\r\n") == std::string_view::npos) continue;
+    if (token->getType() == AoaParser::COMMA || IsArrow(token->getType())) d.Also(Range(token), "the line goes on behind this");
+    break;
+  }
+  return d;
+}
+
+bool Failure::AfterValue() const {
+  switch (TypeBefore()) {
+    case AoaParser::NUMBER:
+    case AoaParser::STRING:
+    case AoaParser::TRUE:
+    case AoaParser::FALSE:
+    case AoaParser::CONFIG_KEY:
+    case AoaParser::IDENT:
+    case AoaParser::RPAREN: return true;
+    default: return false;
+  }
+}
+
 // What the parser waits for, if that is one thing.
 std::string Failure::Due() const {
-  size_t rule = parser_.getContext()->getRuleIndex();
-  if (rule == AoaParser::RuleWord) return "a name";
+  size_t rule = Rule();
+  if (rule == AoaParser::RuleWord) return TypeBefore() == AoaParser::COLON ? "an element type" : "a name";
   if (rule == AoaParser::RuleTensorName) return "a name";
   if (rule == AoaParser::RuleArrow) return "an arrow";
   antlr4::misc::IntervalSet expected = parser_.getExpectedTokens();
@@ -145,60 +180,74 @@ std::string Failure::Due() const {
 // ---------------------------------------------------------------- the words
 
 void Failure::Explain() {
-  if (In(AoaParser::RuleBracket) && ExplainType()) return;
-  if (In(AoaParser::RuleTypeAxis) && ExplainType()) return;
+  if (ExplainWrongPlace()) return;
+  if (InAny({AoaParser::RuleBracket, AoaParser::RuleTypeAxis}) && ExplainType()) return;
   if (InAny({AoaParser::RuleIfHead, AoaParser::RuleElseIfHead, AoaParser::RuleSideBody, AoaParser::RuleMapBody}) && ExplainCondition()) return;
   if (In(AoaParser::RuleForHead) && ExplainRange()) return;
+  if (InAny({AoaParser::RuleExpression, AoaParser::RuleEquation}) && ExplainExpression()) return;
   if (InAny({AoaParser::RuleEquation, AoaParser::RuleDimsBlock}) && ExplainEquation()) return;
+  if (InAny({AoaParser::RuleConfigBlock, AoaParser::RuleDefaultBlock}) && ExplainEntry()) return;
   if (In(AoaParser::RulePlaceLine) && ExplainPlace()) return;
   if (In(AoaParser::RuleRoleLine) && ExplainRole()) return;
   if (In(AoaParser::RuleDeclaration) && ExplainDeclaration()) return;
   if (In(AoaParser::RuleStatement) && ExplainStatement()) return;
   if (In(AoaParser::RuleMapHead) && ExplainMapHead()) return;
-  if (In(AoaParser::RuleExpression) && ExplainExpression()) return;
   ExplainAnything();
 }
 
+// Tokens that tell by themselves what is wrong, wherever they are.
+bool Failure::ExplainWrongPlace() {
+  if (Type() == AoaParser::QUOTED_VALUE) {
+    Error("single quotes stand where no value is due").Help("a name with other characters stands in double quotes");
+  } else if (Type() == AoaParser::LPAREN && (TypeBefore() == AoaParser::NAME || TypeBefore() == AoaParser::STRING)) {
+    Error("`(` follows " + ShownBefore()).Help("a type stands in brackets: `w [x y]`");
+  } else if (IsArrow() && before_ == nullptr && Rule() == AoaParser::RuleMapBlock) {
+    Error("a statement begins with an arrow").Help("write `_` for nothing: `_ -> name` creates a tensor");
+  } else {
+    return false;
+  }
+  return true;
+}
+
 bool Failure::ExplainStatement() {
-  bool after_arrow = TypeBefore() == AoaParser::BOTH || TypeBefore() == AoaParser::RIGHT || TypeBefore() == AoaParser::LEFT;
-  if (parser_.getContext()->getRuleIndex() == AoaParser::RuleAttributeValue) {
+  if (Rule() == AoaParser::RuleAttributeValue) {
     Error("no value stands after " + Quote(std::string(TextOf(Earlier({AoaParser::KEY}))) + "="));
     return true;
   }
-  if (parser_.getContext()->getRuleIndex() == AoaParser::RuleArrow) {
-    if (AtEnd()) {
-      reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "a statement without an arrow")
-          .Help("write `sources -> targets`, or `<->` for both ways");
-    } else if (Type() == AoaParser::KEY) {
-      Error("the attribute " + Shown() + " stands before the arrow").Help("attributes stand after the targets, behind a comma");
-    } else if (IsName()) {
-      Error(Shown() + " follows " + ShownBefore() + " without an arrow or a comma");
-    } else {
-      return false;
-    }
+  if (Earlier({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT}) == nullptr) {
+    if (ExplainBeforeArrow()) return true;
+  } else if (ExplainAfterTarget()) {
     return true;
   }
-  if (Earlier({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT}) != nullptr && !after_arrow && ExplainSecondStatement()) return true;
-  if (In(AoaParser::RuleOperand) && !after_arrow && before_ == nullptr && IsArrow()) {
-    Error("a statement begins with an arrow").Help("write `_` for nothing: `_ -> name` creates a tensor");
-    return true;
-  }
-  if (In(AoaParser::RuleTensorName) && before_ != nullptr && TypeBefore() != AoaParser::COLON) {
-    Error("no tensor stands after " + ShownBefore());
-    return true;
-  }
-  return false;
+  bool tensor_due = Rule() == AoaParser::RuleTensorName || Rule() == AoaParser::RuleTargetOrAttribute || Rule() == AoaParser::RuleOperand;
+  if (!tensor_due || before_ == nullptr) return false;
+  Error("no tensor stands after " + ShownBefore());
+  return true;
 }
 
-// Behind the targets.
-bool Failure::ExplainSecondStatement() {
-  const antlr4::Token* arrow = Earlier({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT});
+bool Failure::ExplainBeforeArrow() {
+  if (Type() == AoaParser::KEY) {
+    Error("the attribute " + Shown() + " stands before the arrow").Help("attributes stand after the targets, behind a comma");
+  } else if (Rule() != AoaParser::RuleArrow) {
+    return false;
+  } else if (AtEnd()) {
+    reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "a statement without an arrow")
+        .Help("write `sources -> targets`, or `<->` for both ways");
+  } else if (IsName()) {
+    Error(Shown() + " follows " + ShownBefore() + " without an arrow or a comma");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Failure::ExplainAfterTarget() {
+  bool due = IsArrow(TypeBefore()) || TypeBefore() == AoaParser::COMMA || TypeBefore() == AoaParser::EQUAL || TypeBefore() == AoaParser::COLON;
+  if (due) return false;
   if (IsArrow()) {
     Error("a second arrow in one statement")
-        .Also(Range(arrow), "the first one")
+        .Also(Range(Earlier({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT})), "the first one")
         .Help("a statement ends with its line, unless the line ends in a comma or an arrow");
-  } else if (TypeBefore() == AoaParser::COMMA || TypeBefore() == AoaParser::EQUAL || TypeBefore() == AoaParser::COLON) {
-    return false;
   } else if (IsName() && Later({AoaParser::BOTH, AoaParser::RIGHT, AoaParser::LEFT})) {
     Error("a second statement on the line of another").Help("a statement ends with its line; begin this one on a new line");
   } else if (IsName() || Type() == AoaParser::KEY) {
@@ -210,21 +259,25 @@ bool Failure::ExplainSecondStatement() {
 }
 
 bool Failure::ExplainMapHead() {
-  if (parser_.getContext()->getRuleIndex() != AoaParser::RuleArrow) return false;
+  if (Rule() != AoaParser::RuleArrow) return false;
   Error("a map without an arrow").Help("write `map a <-> b {`");
   return true;
 }
 
 bool Failure::ExplainDeclaration() {
-  if (parser_.getContext()->getRuleIndex() != AoaParser::RuleDeclaration) return false;
+  if (Rule() != AoaParser::RuleDeclaration) return false;
+  std::string_view word = TextOf(token_);
+  std::string_view head = TextOf(First());
+  bool typed = Earlier({AoaParser::LBRACKET}) != nullptr;
   if (IsArrow()) {
     Error("an arrow stands in a side").Help("statements stand in the block of a `map`; a side declares its tensors");
     return true;
   }
+  if (Type() == AoaParser::LBRACKET) {
+    Error(typed ? "a second type of " + Quote(head) : "a type that does not follow the name of its tensor").Help("a type stands right behind the name: `w [x y] optional`");
+    return true;
+  }
   if (!IsName() && Type() != AoaParser::INTERLEAVE && Type() != AoaParser::BY) return false;
-  std::string_view word = TextOf(token_);
-  std::string_view head = TextOf(First());
-  bool typed = Earlier({AoaParser::LBRACKET}) != nullptr;
   auto near_attribute = diag::Nearest(word, Texts(DeclarationWords()));
   auto near_keyword = diag::Nearest(head, Texts(SideWords()));
   if (near_keyword && !typed) {
@@ -235,15 +288,14 @@ bool Failure::ExplainDeclaration() {
     Error(Shown() + " is no attribute of a tensor", Code::kKeyword)
         .Note("the attributes are " + List({"optional", "tied", "on", "blocks of", "replicas mean", "group", "stored"}));
   } else {
-    Error(Shown() + " follows the tensor " + Quote(head) + " and is no attribute", Code::kSyntax)
-        .Help("a type stands in brackets: `" + std::string(diag::Printable(head.substr(0, 40))) + " [x y]`")
+    Error(Shown() + " follows the tensor " + Quote(head) + " and is no attribute")
         .Note("the lines of a side begin with a tensor or with " + List(Texts(SideWords()), " or "));
   }
   return true;
 }
 
 bool Failure::ExplainPlace() {
-  if (parser_.getContext()->getRuleIndex() != AoaParser::RulePlaceLine) return false;
+  if (Rule() != AoaParser::RulePlaceLine) return false;
   if (AtEnd() || Earlier({AoaParser::ON}) == nullptr) {
     Error("`place` names no mesh axis").Help("write `place l on pp`");
     return true;
@@ -261,38 +313,79 @@ bool Failure::ExplainRole() {
     Error("a `state` has no value").Help("only a `scalar` is computed");
     return true;
   }
-  if (parser_.getContext()->getRuleIndex() != AoaParser::RuleRoleLine || Earlier({AoaParser::STRING}) != nullptr) return false;
+  if (Rule() != AoaParser::RuleRoleLine || Earlier({AoaParser::STRING}) != nullptr) return false;
   Error("no template of names stands after " + ShownBefore()).Help("write " + Quote(std::string(TextOf(First())) + " moment1 \"{}.exp_avg\""));
   return true;
 }
 
 bool Failure::ExplainEquation() {
-  size_t rule = parser_.getContext()->getRuleIndex();
-  if (rule == AoaParser::RuleDimsBlock && !AtEnd()) {
+  if (Rule() == AoaParser::RuleDimsBlock && before_ == nullptr) {
     Error(Shown() + " begins no equation").Help("write `name = value`");
     return true;
   }
-  if (rule != AoaParser::RuleEquation || Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL}) != nullptr) return false;
-  if (TypeBefore() == AoaParser::AXIS || TypeBefore() == AoaParser::VALUE) return false;
-  if (AtEnd()) reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "an equation without `=`").Help("write `name = value`");
-  else Error(Shown() + " stands after " + ShownBefore() + ", where `=` is due");
+  if (Rule() != AoaParser::RuleEquation || Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL}) != nullptr || !AtEnd()) return false;
+  reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "an equation without `=`").Help("write `name = value`");
+  return true;
+}
+
+bool Failure::ExplainEntry() {
+  bool config = In(AoaParser::RuleConfigBlock);
+  size_t rule = Rule();
+  if (AtEnd() || (rule != AoaParser::RuleConfigBlock && rule != AoaParser::RuleDefaultBlock)) return false;
+  Error(config ? Shown() + " begins no entry of `config`" : Shown() + " begins no end of a run")
+      .Help(config ? "write `KEY = NAME`" : "write `from SIDE \"PATH\"` or `to SIDE \"PATH\"`");
   return true;
 }
 
 bool Failure::ExplainRange() {
-  if (Type() == AoaParser::IN || Earlier({AoaParser::RANGE}) != nullptr) return false;
-  if (Earlier({AoaParser::IN}) != nullptr && (AtEnd() || IsName()) && !In(AoaParser::RulePrimary)) {
-    Error("a range without `..`").Help("write `for l in 0..k {`");
-    return true;
-  }
-  if (Earlier({AoaParser::IN}) != nullptr) return false;
-  Error(AtEnd() ? "a `for` without a range" : Shown() + " stands after " + ShownBefore() + " in a `for`").Help("write `for l in 0..k {`");
+  const antlr4::Token* in = Earlier({AoaParser::IN});
+  if (Type() == AoaParser::IN || Earlier({AoaParser::RANGE}) != nullptr || (in && !AfterValue())) return false;
+  if (in) Error("a range without `..`").Help("write `for l in 0..k {`");
+  else Error(AtEnd() ? "a `for` without a range" : Shown() + " stands after " + ShownBefore() + " in a `for`").Help("write `for l in 0..k {`");
   return true;
 }
 
 bool Failure::ExplainCondition() {
   if (Type() != AoaParser::EQUAL) return false;
   Error("`=` stands in a condition").Help("`==` compares");
+  return true;
+}
+
+bool Failure::ExplainExpression() {
+  bool value_due = Rule() == AoaParser::RulePrimary && !AfterValue();
+  switch (Type()) {
+    case AoaParser::LPAREN:
+      if (TypeBefore() == AoaParser::IDENT) {
+        auto& d = reporter_.Error(Code::kKeyword, Range(before_), "unknown function " + ShownBefore());
+        if (auto near = diag::Nearest(TextOf(before_), Texts(Functions()))) d.Help("a function with a near name is " + Quote(*near));
+        else d.Note("the functions are " + List(Texts(Functions())));
+        return true;
+      }
+      break;
+    case AoaParser::IS_EQUAL:
+    case AoaParser::NOT_EQUAL:
+    case AoaParser::LESS:
+    case AoaParser::LESS_EQUAL:
+    case AoaParser::GREATER:
+    case AoaParser::GREATER_EQUAL:
+      if (value_due) break;
+      Error("a comparison of a comparison").Help("comparisons are joined by `and`");
+      return true;
+    case AoaParser::COLON:
+    case AoaParser::AT:
+    case AoaParser::UNKNOWN:
+      Error(Shown() + " stands in an expression over numbers").Help("in `dims` an axis is written `axis name = ...`");
+      return true;
+    default: break;
+  }
+  if (value_due && before_ != nullptr) {
+    Error("no value stands after " + ShownBefore());
+  } else if (AfterValue() && !AtEnd() && (Type() == AoaParser::IDENT || Type() == AoaParser::NUMBER || Type() == AoaParser::CONFIG_KEY || Type() == AoaParser::LPAREN)) {
+    if (Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL, AoaParser::IF, AoaParser::ELSE_IF}) == nullptr) return false;
+    Error(Shown() + " follows " + ShownBefore() + " without an operator");
+  } else {
+    return false;
+  }
   return true;
 }
 
@@ -305,50 +398,36 @@ bool Failure::ExplainType() {
     case AoaParser::COLON: Error("no extent stands after " + ShownBefore()).Help("a literal axis is written `p:2`"); return true;
     default: break;
   }
+  bool axis_due = TypeBefore() == AoaParser::LPAREN || TypeBefore() == AoaParser::PLUS;
   switch (Type()) {
     case AoaParser::COMMA: Error("a comma between axes").Help("axes stand side by side: `[x y]`"); return true;
     case AoaParser::PLUS:
-      if (TypeBefore() == AoaParser::LPAREN || TypeBefore() == AoaParser::PLUS) break;
+      if (axis_due) break;
       Error("a sum outside parentheses").Help("a sum of axes is one axis: `[(a + b) h]`");
       return true;
     case AoaParser::STAR: Error("`*` between axes").Help("a product is written side by side: `(a b)`"); return true;
     case AoaParser::RPAREN:
-      if (TypeBefore() == AoaParser::PLUS || TypeBefore() == AoaParser::LPAREN) {
-        Error("no axis stands after " + ShownBefore());
-      } else if (parser_.getContext()->getRuleIndex() == AoaParser::RuleAtom) {
-        Error("`pad` without a multiple").Help("write `pad(v, 128)`: up to the next multiple of 128");
-      } else {
-        break;
-      }
+      if (axis_due) Error("no axis stands after " + ShownBefore());
+      else Error("`pad` without a multiple").Help("write `pad(v, 128)`: up to the next multiple of 128");
       return true;
     default: break;
   }
+  if (AtEnd()) return false;
   Error(Shown() + " means nothing in a type");
   return true;
 }
 
-bool Failure::ExplainExpression() {
-  if (Type() == AoaParser::LPAREN && TypeBefore() == AoaParser::IDENT) {
-    auto& d = reporter_.Error(Code::kKeyword, Range(before_), "unknown function " + ShownBefore());
-    if (auto near = diag::Nearest(TextOf(before_), Texts(Functions()))) d.Help("a function with a near name is " + Quote(*near));
-    else d.Note("the functions are " + List(Texts(Functions())));
-    return true;
-  }
-  if (In(AoaParser::RulePrimary) && parser_.getContext()->getRuleIndex() == AoaParser::RulePrimary && before_ != nullptr) {
-    if (TypeBefore() == AoaParser::FUNCTION || Type() == AoaParser::COMMA) return false;
-    Error("no value stands after " + ShownBefore());
-    return true;
-  }
-  return false;
-}
-
 void Failure::ExplainAnything() {
   std::string due = Due();
+  bool listed = InAny({AoaParser::RuleMeshLine, AoaParser::RuleOverlayLine}) && IsName();
   if (before_ == nullptr) {
-    Error(AtEnd() ? "a line without content" : Shown() + " begins no line here");
+    Error(Shown() + " begins no line here");
+  } else if (listed) {
+    Error(Shown() + " follows " + ShownBefore() + " without a comma");
   } else if (!due.empty()) {
-    Error(AtEnd() ? "the line ends after " + ShownBefore() + ", where " + due + " is due"
-                  : Shown() + " stands after " + ShownBefore() + ", where " + due + " is due");
+    Diagnostic& d = Error(AtEnd() ? "the line ends after " + ShownBefore() + ", where " + due + " is due"
+                                  : Shown() + " stands after " + ShownBefore() + ", where " + due + " is due");
+    if (First()->getType() == AoaParser::IMPORT) d.Help("write `import \"llama.aoa\"`");
   } else if (AtEnd()) {
     Error("the line ends too early, after " + ShownBefore());
   } else {

@@ -63,7 +63,8 @@ class Formatter {
     spacing_ = Spacing(InScope(AoaLexer::MAP));
     words_ = 1;
     Kind kind = Kind::kText;
-    if (inline_end_ == 0 && OnOneLine()) kind = KindOf(token.type);
+    if (inline_end_ == 0) kind = KindOf(token.type);
+    first_ = lines_.size();
     lines_.push_back({kind, level_, {""}, "", false});
   }
 
@@ -81,13 +82,6 @@ class Formatter {
       if (is_scope(heads_[i])) return heads_[i] == scope;
     }
     return false;
-  }
-
-  // Whether the source has the logical line that starts at at_ on one line.
-  bool OnOneLine() const {
-    size_t end = at_;
-    while (tokens_[end].type != AoaLexer::END && tokens_[end].type != AoaLexer::LBRACE) ++end;
-    return !HasNewline(tokens_[at_].begin, tokens_[end].begin);
   }
 
   bool HasNewline(size_t begin, size_t end) const {
@@ -133,7 +127,16 @@ class Formatter {
     else if (spacing_.Before(token.type)) cells.back() += ' ';
   }
 
-  void Continue(size_t indent) { lines_.push_back({Kind::kText, level_ + indent, {""}, "", false}); }
+  // A line that goes on below is aligned with nothing.
+  void Continue(size_t indent) {
+    LayoutLine& first = lines_[first_];
+    for (size_t i = 1; i < first.cells.size(); ++i) {
+      if (!first.cells[i].empty()) first.cells[0] += " " + first.cells[i];
+    }
+    first.cells.resize(1);
+    first.kind = Kind::kText;
+    lines_.push_back({Kind::kText, level_ + indent, {""}, "", false});
+  }
 
   bool BreaksBefore(const Token& token) const {
     auto is_arrow = [](size_t type) { return type == AoaLexer::BOTH || type == AoaLexer::RIGHT || type == AoaLexer::LEFT; };
@@ -212,6 +215,7 @@ class Formatter {
   size_t level_ = 0;           // blanks before a line
   size_t inline_end_ = 0;      // the `}` of the block that stands on one line, while we are in it
   size_t words_ = 0;           // of the line so far
+  size_t first_ = 0;           // where the line begins in lines_
   bool starts_line_ = true;
 };
 

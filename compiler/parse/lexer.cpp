@@ -37,19 +37,23 @@ Lexer::Lexer(Reporter& reporter, size_t begin, size_t end)
 }
 
 Tokens Lexer::ReadFile() {
-  CheckUtf8(begin_, end_);
+  CheckText(begin_, end_);
   Run();
   return std::move(tokens_);
 }
 
 Tokens Lexer::ReadExpression() {
+  CheckText(begin_, end_);
   expression_ = true;
   Run();
   return std::move(tokens_);
 }
 
 void Lexer::Run() {
-  while (!stopped_) Dispatch(Next());
+  while (!stopped_) {
+    if (reporter_.closed()) Finish({kEof, last_end_, last_end_, 0});
+    else Dispatch(Next());
+  }
 }
 
 Token Lexer::Next() {
@@ -109,6 +113,10 @@ void Lexer::Push(Token token) {
   if (Dropping()) return;
   token.line = static_cast<uint32_t>(tokens_.broken.size() - 1);
   tokens_.all.push_back(token);
+  if (tokens_.all.size() == kMostTokens) {
+    Mistake(diag::Code::kTooDeep, token.begin, token.end, "a rule file of more than " + std::to_string(kMostTokens) + " words");
+    reporter_.Close();
+  }
 }
 
 void Lexer::PushEmpty(size_t type, size_t at) {
@@ -173,6 +181,14 @@ void Lexer::Finish(const Token& eof) {
   if (!AtTop()) BlocksUnclosed(reporter_.Range(last_end_, last_end_), "the file ends here");
   PushEmpty(kEof, eof.begin);
   stopped_ = true;
+}
+
+size_t Lexer::LineEnd(size_t at) {
+  if (at < line_from_ || at > line_end_) {
+    line_from_ = at;
+    line_end_ = EndOfLine(text_, at);
+  }
+  return line_end_;
 }
 
 char Lexer::Peek(size_t at) const {

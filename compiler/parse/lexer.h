@@ -22,6 +22,8 @@ class Lexer {
  public:
   // Brackets, parentheses and blocks that may be open at once.
   static constexpr size_t kDeepest = 64;
+  // Tokens of a file. They bound the memory that a hostile file takes; rules of this length nobody writes.
+  static constexpr size_t kMostTokens = 2'000'000;
 
   // Reads bytes [begin, end) of the reporter's file.
   Lexer(Reporter& reporter, size_t begin, size_t end);
@@ -80,7 +82,7 @@ class Lexer {
   void OnCloseBrace(const Token& token);
   bool IsOfName(const Token& token) const;
   void BraceInName(const Token& token);
-  bool EndsBrackets(const Token& token) const;
+  bool EndsBrackets(const Token& token);
   void Unclosed(const Token& token);
   void BlocksUnclosed(SourceRange stop, std::string text);
   bool TooDeep(const Token& token);
@@ -89,7 +91,7 @@ class Lexer {
   // lexer_mistakes.cpp: characters that mean nothing, quotes
   void OnStray(const Token& token);
   void OnOpenString(const Token& token);
-  void CheckUtf8(size_t begin, size_t end);
+  void CheckText(size_t begin, size_t end);
   diag::Diagnostic& Mistake(diag::Code code, size_t begin, size_t end, std::string message);
 
   Block block() const { return blocks_.back().kind; }
@@ -100,7 +102,8 @@ class Lexer {
   // The next character on the line after blanks; a line end, a comment and the end of the text are '\n'.
   char Peek(size_t at) const;
   size_t PeekWord(size_t at, std::string_view* word) const;
-  int LineOf(size_t at) const { return reporter_.file().PositionOf(static_cast<uint32_t>(at)).line; }
+  // The end of the line that holds `at`. Asked again and again for one line, so it is remembered.
+  size_t LineEnd(size_t at);
 
   Reporter& reporter_;
   std::string_view text_;
@@ -112,6 +115,9 @@ class Lexer {
   Tokens tokens_;
   std::vector<OpenBlock> blocks_;
   std::vector<Bracket> brackets_;
+  size_t line_from_ = 1;  // LineEnd of everything from here to line_end_; nothing yet
+  size_t line_end_ = 0;
+  uint32_t closed_inside_ = 0;  // the last bracket that was closed inside an open one
   bool stopped_ = false;  // at the end of the text, or of our patience
 
   // The logical line that is being read.

@@ -16,7 +16,6 @@ bool Lexer::TooDeep(const Token& token) {
   if (brackets_.size() + blocks_.size() < kDeepest) return false;
   Mistake(Code::kTooDeep, token.begin, token.end, "more than " + std::to_string(kDeepest) + " brackets and blocks inside each other");
   reporter_.Close();
-  stopped_ = true;
   return true;
 }
 
@@ -28,7 +27,7 @@ bool Lexer::InType() const {
 // ---------------------------------------------------------------- brackets
 
 void Lexer::OnOpenBracket(const Token& token) {
-  if (TooDeep(token)) return Finish(token);
+  if (TooDeep(token)) return;
   brackets_.push_back({token.type == AoaLexer::LBRACKET, token.begin});
   Push(token);
 }
@@ -49,11 +48,12 @@ void Lexer::OnCloseBracket(const Token& token) {
     if (!matches) return;
   }
   brackets_.pop_back();
+  closed_inside_ = brackets_.empty() ? 0 : token.begin;
   Push(token);
 }
 
 // Whether `token` shows that the open brackets should have been closed before it.
-bool Lexer::EndsBrackets(const Token& token) const {
+bool Lexer::EndsBrackets(const Token& token) {
   switch (token.type) {
     case kEof:
     case AoaLexer::LBRACE:
@@ -65,7 +65,7 @@ bool Lexer::EndsBrackets(const Token& token) const {
     case AoaLexer::STRING: return InType() && head_ != AoaLexer::AXIS;
     // On the same line as a parenthesis it may be a condition that should have `==`.
     case AoaLexer::EQUAL:
-    case AoaLexer::DEFAULT_EQUAL: return InType() || LineOf(token.begin) != LineOf(brackets_.front().begin);
+    case AoaLexer::DEFAULT_EQUAL: return InType() || token.begin > LineEnd(brackets_.front().begin);
     default: return false;
   }
 }
@@ -77,7 +77,9 @@ void Lexer::Unclosed(const Token& token) {
   Mistake(Code::kUnclosed, open.begin, open.begin + 1, open.square ? "`[` is never closed" : "`(` is never closed")
       .Also(reporter_.Range(stop, at_end ? stop : token.end), at_end ? "the file ends here" : "it should be closed before this");
 
-  size_t line_end = EndOfLine(text_, brackets_.front().begin);
+  // What matched inside is not torn apart.
+  size_t line_end = LineEnd(std::max(brackets_.front().begin, closed_inside_));
+  closed_inside_ = 0;
   bool later = token.begin > line_end;
   if (later) {
     while (!tokens_.all.empty() && tokens_.all.back().begin >= line_end) tokens_.all.pop_back();
@@ -117,7 +119,7 @@ void Lexer::OnOpenBrace(const Token& token) {
           .Help("a block follows " + List({"side", "map", "dims", "config", "default", "for", "if"}, " or "));
       DropRest();
   }
-  if (TooDeep(token)) return Finish(token);
+  if (TooDeep(token)) return;
   uint32_t head_end = std::max(last_end_, head_begin_);
   Push(token);
   blocks_.push_back({kind, token.begin, head_begin_, head_end});
@@ -145,11 +147,11 @@ bool Lexer::IsOfName(const Token& token) const {
 }
 
 void Lexer::BraceInName(const Token& token) {
-  size_t line_end = EndOfLine(text_, token.begin);
+  size_t line_end = LineEnd(token.begin);
   std::string_view rest = text_.substr(token.begin, line_end - token.begin);
   size_t close = rest.find('}');
   // In `side a { x.{q w [h] }` the last brace is the block's.
-  bool inner = LineOf(blocks_.back().brace) == LineOf(token.begin);
+  bool inner = LineEnd(blocks_.back().brace) == line_end;
   size_t last = rest.rfind('}');
   if (inner && close == last) close = std::string_view::npos;
   if (close == std::string_view::npos) {

@@ -32,7 +32,7 @@ std::string HelpFor(std::string_view rest, uint32_t code_point) {
     case 0x201C:
     case 0x201D: return "double quotes are written `\"`";
     case 0xA0: return "this is a no-break space; write an ordinary one";
-    default: return code_point >= 0x80 ? "a name with other characters stands in double quotes" : "";
+    default: return "";
   }
 }
 
@@ -40,15 +40,14 @@ std::string HelpFor(std::string_view rest, uint32_t code_point) {
 
 void Lexer::OnStray(const Token& token) {
   CodePoint point = DecodeUtf8(text_, token.begin);
-  if (point.size == 0) {  // reported by CheckUtf8
-    tokens_.broken.back() = true;
-    return;
-  }
   size_t end = token.begin + point.size;
   bool printable = point.value >= 0x20 && point.value != 0x7F && point.value != 0xA0;
   std::string shown = printable ? Quote(text_.substr(token.begin, point.size)) : fmt::format("character U+{:04X}", point.value);
   auto& d = Mistake(Code::kCharacter, token.begin, end, shown + " means nothing here");
   std::string help = HelpFor(text_.substr(token.begin), point.value);
+  if (help.empty() && point.value >= 0x80) {
+    help = lexer_.mode == AoaLexer::EXPRESSION ? "names of dimensions have letters, digits and `_`" : "a name with other characters stands in double quotes";
+  }
   if (!help.empty()) d.Help(help);
   Seek(end);
 }
@@ -60,13 +59,15 @@ void Lexer::OnOpenString(const Token& token) {
   Push(token);
 }
 
-// The first bytes that are not UTF-8; there are seldom any others in a text file, and countless ones in other files.
-void Lexer::CheckUtf8(size_t begin, size_t end) {
+// Bytes that are no text end the reading: other files than rules are full of them, and what is wrong with rules that were
+// saved in another encoding is hard to tell from what is wrong with their bytes.
+void Lexer::CheckText(size_t begin, size_t end) {
   for (size_t at = begin; at < end;) {
     size_t size = DecodeUtf8(text_, at).size;
-    if (size == 0) {
-      reporter_.Error(Code::kCharacter, reporter_.Range(at, at + 1), fmt::format("byte 0x{:02X} is no UTF-8", static_cast<unsigned char>(text_[at])))
-          .Help("rule files are UTF-8");
+    if (size == 0 || text_[at] == '\0') {
+      std::string byte = fmt::format("byte 0x{:02X}", static_cast<unsigned char>(text_[at]));
+      reporter_.Error(Code::kCharacter, reporter_.Range(at, at + 1), byte + (size == 0 ? " is no UTF-8" : " is no text")).Help("rule files are UTF-8");
+      reporter_.Close();
       return;
     }
     at += size;

@@ -32,7 +32,7 @@ void Lexer::OnWord(Token token) {
 // A word in the mode of names.
 size_t Lexer::NameWord(const Token& token) {
   if (Dropping() || last_ == AoaLexer::EQUAL) return AoaLexer::NAME;
-  if (AtTop()) return count_ == 0 ? TopHead(token) : AoaLexer::NAME;
+  if (AtTop()) return count_ == 0 ? TopHead(token) : size_t{AoaLexer::NAME};
   switch (block()) {
     case Block::kSide: return count_ == 0 ? SideHead(token) : SideWord(token);
     case Block::kMap: return count_ == 0 ? MapHead(token) : MapWord(token);
@@ -52,7 +52,9 @@ size_t Lexer::TopHead(const Token& token) {
     d.Help("a keyword with a near name is " + Quote(*near));
     return Find(TopWords(), *near);
   }
-  if (Find(SideWords(), text)) d.Help("`" + std::string(text) + "` stands inside the block of a `side`");
+  std::string_view line = text_.substr(token.begin, EndOfLine(text_, token.begin) - token.begin);
+  if (Find(SideWords(), text)) d.Help(Quote(text) + " stands inside the block of a `side`");
+  else if (line.find("->") != std::string_view::npos || line.find("<-") != std::string_view::npos) d.Help("statements stand inside the block of a `map`");
   else d.Note("the items of a file are " + List(Texts(TopWords())));
   DropRest();
   return AoaLexer::NAME;
@@ -152,8 +154,9 @@ size_t Lexer::ExpressionWord(const Token& token) {
 
 // Whether what follows a first word makes it the name of a tensor, though it is also a keyword.
 bool Lexer::TensorFollows(const Token& token) const {
-  std::string_view rest = text_.substr(SkipBlanks(text_, token.end));
-  return Peek(token.end) == '\n' || rest.starts_with("->") || rest.find_first_of("[:^,<}") == 0;
+  char next = Peek(token.end);
+  bool arrow = text_.substr(SkipBlanks(text_, token.end)).starts_with("->");
+  return arrow || std::string_view("\n[:^,<}").find(next) != std::string_view::npos;
 }
 
 // Whether a `{` that opens a block stands in the rest of the line, after a blank.

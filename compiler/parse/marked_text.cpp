@@ -29,7 +29,7 @@ class Marker {
       case '"': return Skip(EndOfString(text_, at_));
       case '\'': return Skip(EndOfQuotedValue(text_, at_));
       case '#': return Skip(EndOfLine(text_, at_));
-      case '$': at_ = EndOfVariable(text_, at_); return;
+      case '$': return Variable();
       case '{': opens_.push_back({at_, commas_.size()}); break;
       case ',': if (!opens_.empty()) commas_.push_back(at_); break;
       case '}': Close(); break;
@@ -44,6 +44,13 @@ class Marker {
         if (!IsNameCharacter(c)) NoGroup();
     }
     ++at_;
+  }
+
+  void Variable() {
+    size_t end = EndOfVariable(text_, at_, &unclosed_until_);
+    // The lexer would look for the end of each one of `${${${...` itself.
+    if (text_.substr(at_, 2) == "${" && end == at_ + 1) out_[at_] = kControl;
+    at_ = end;
   }
 
   // Quotes and comments hold nothing to mark, and stand in no group.
@@ -73,6 +80,7 @@ class Marker {
   std::string_view text_;
   std::string out_;
   size_t at_ = 0;
+  size_t unclosed_until_ = 0;  // up to here no `${` is closed
   std::vector<Open> opens_;
   std::vector<size_t> commas_;
 };

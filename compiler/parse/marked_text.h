@@ -16,7 +16,7 @@ inline constexpr char kGroupOpen = '\x01';
 inline constexpr char kGroupComma = '\x02';
 inline constexpr char kGroupClose = '\x03';
 inline constexpr char kArrowMinus = '\x04';
-// Control codes that the source itself holds; they mean nothing anywhere.
+// What means nothing anywhere: control codes that the source itself holds, and the `$` of a `${` that is not closed.
 inline constexpr char kControl = '\x05';
 
 std::string Mark(std::string_view text);

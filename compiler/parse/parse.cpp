@@ -4,7 +4,7 @@
 #include "compiler/parse/error_strategy.h"
 #include "compiler/parse/lexer.h"
 #include "compiler/parse/source_text.h"
-#include "compiler/parse/token_source.h"
+#include "compiler/parse/token_stream.h"
 
 namespace aoa::parse {
 namespace {
@@ -12,16 +12,16 @@ namespace {
 // A generated parser over tokens. The grammar needs one token of look-ahead, so the cheaper of ANTLR's predictions will do.
 class Tree {
  public:
-  Tree(Tokens& tokens, Reporter& reporter) : source_(tokens), stream_(&source_), parser_(&stream_) {
+  Tree(Tokens& tokens, Reporter& reporter) : stream_(tokens.all), parser_(&stream_) {
     parser_.removeErrorListeners();
+    parser_.setBuildParseTree(false);  // labels are all that the builder asks for
     parser_.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::SLL);
     parser_.setErrorHandler(std::make_shared<ErrorStrategy>(tokens, reporter));
   }
   AoaParser& parser() { return parser_; }
 
  private:
-  TokenSource source_;
-  antlr4::BufferedTokenStream stream_;
+  TokenStream stream_;
   AoaParser parser_;
 };
 

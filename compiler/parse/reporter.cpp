@@ -15,7 +15,13 @@ SourceRange Reporter::Range(size_t begin, size_t end) const {
 }
 
 diag::Diagnostic& Reporter::Error(diag::Code code, SourceRange where, std::string message) {
-  if (closed_ || !lines_.insert(file_.PositionOf(where.begin).line).second) return unheard_ = diag::Diagnostic{};
+  unheard_ = diag::Diagnostic{};
+  // Most that is not reported is on the line of the last error. The table of lines is not asked again then: it counts columns.
+  if (closed_ || (where.begin >= last_begin_ && where.begin <= last_end_)) return unheard_;
+  int line = file_.PositionOf(where.begin).line;
+  last_begin_ = file_.LineStart(line);
+  last_end_ = last_begin_ + file_.Line(line).size();
+  if (!lines_.insert(line).second) return unheard_;
   if (lines_.size() >= kMostErrors) Close();
   return diagnostics_.Error(code, where, std::move(message));
 }
