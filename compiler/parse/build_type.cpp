@@ -78,6 +78,7 @@ Axis Builder::Build(AoaParser::AtomContext* tree) {
     if (tree->extent) {
       axis.kind = Axis::Kind::kLiteral;
       axis.extent = Integer(tree->extent, "an extent");
+      if (axis.extent < 1) Error(Code::kAxis, Range(tree->extent), "an axis of extent " + Quote(TextOf(tree->extent)));
     }
   } else if (tree->last) {
     Error(Code::kSyntax, Range(tree), "a slice is no axis").Help("`name[0:3]` stands for `name_0, name_1, name_2`, and has no type");

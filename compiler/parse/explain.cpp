@@ -184,8 +184,8 @@ void Failure::Explain() {
   if (InAny({AoaParser::RuleBracket, AoaParser::RuleTypeAxis}) && ExplainType()) return;
   if (InAny({AoaParser::RuleIfHead, AoaParser::RuleElseIfHead, AoaParser::RuleSideBody, AoaParser::RuleMapBody}) && ExplainCondition()) return;
   if (In(AoaParser::RuleForHead) && ExplainRange()) return;
-  if (InAny({AoaParser::RuleExpression, AoaParser::RuleEquation}) && ExplainExpression()) return;
   if (InAny({AoaParser::RuleEquation, AoaParser::RuleDimsBlock}) && ExplainEquation()) return;
+  if (InAny({AoaParser::RuleExpression, AoaParser::RuleEquation, AoaParser::RuleSideBody, AoaParser::RuleMapBody}) && ExplainExpression()) return;
   if (InAny({AoaParser::RuleConfigBlock, AoaParser::RuleDefaultBlock}) && ExplainEntry()) return;
   if (In(AoaParser::RulePlaceLine) && ExplainPlace()) return;
   if (In(AoaParser::RuleRoleLine) && ExplainRole()) return;
@@ -201,7 +201,9 @@ bool Failure::ExplainWrongPlace() {
     Error("single quotes stand where no value is due").Help("a name with other characters stands in double quotes");
   } else if (Type() == AoaParser::LPAREN && (TypeBefore() == AoaParser::NAME || TypeBefore() == AoaParser::STRING)) {
     Error("`(` follows " + ShownBefore()).Help("a type stands in brackets: `w [x y]`");
-  } else if (IsArrow() && before_ == nullptr && Rule() == AoaParser::RuleMapBlock) {
+  } else if (Type() == AoaParser::KEY && before_ == nullptr) {
+    Error("the attribute " + Shown() + " begins a statement").Help("attributes stand after the targets, behind a comma");
+  } else if (IsArrow() && before_ == nullptr) {
     Error("a statement begins with an arrow").Help("write `_` for nothing: `_ -> name` creates a tensor");
   } else {
     return false;
@@ -210,6 +212,10 @@ bool Failure::ExplainWrongPlace() {
 }
 
 bool Failure::ExplainStatement() {
+  if (Rule() == AoaParser::RuleAttributeValue && Type() == AoaParser::LBRACKET) {
+    Error("a list without quotes").Help("write `permute='[1, 0]'`");
+    return true;
+  }
   if (Rule() == AoaParser::RuleAttributeValue) {
     Error("no value stands after " + Quote(std::string(TextOf(Earlier({AoaParser::KEY}))) + "="));
     return true;
@@ -277,6 +283,10 @@ bool Failure::ExplainDeclaration() {
     Error(typed ? "a second type of " + Quote(head) : "a type that does not follow the name of its tensor").Help("a type stands right behind the name: `w [x y] optional`");
     return true;
   }
+  if (Type() == AoaParser::COMMA) {
+    Error("a comma between tensors").Help("a line declares one tensor, or several by a group: `x.{q,k}`");
+    return true;
+  }
   if (!IsName() && Type() != AoaParser::INTERLEAVE && Type() != AoaParser::BY) return false;
   auto near_attribute = diag::Nearest(word, Texts(DeclarationWords()));
   auto near_keyword = diag::Nearest(head, Texts(SideWords()));
@@ -288,8 +298,9 @@ bool Failure::ExplainDeclaration() {
     Error(Shown() + " is no attribute of a tensor", Code::kKeyword)
         .Note("the attributes are " + List({"optional", "tied", "on", "blocks of", "replicas mean", "group", "stored"}));
   } else {
-    Error(Shown() + " follows the tensor " + Quote(head) + " and is no attribute")
-        .Note("the lines of a side begin with a tensor or with " + List(Texts(SideWords()), " or "));
+    auto& d = Error(Shown() + " follows the tensor " + Quote(head) + " and is no attribute");
+    if (Find(TopWords(), head)) d.Help(Quote(head) + " as a keyword stands outside of every block");
+    else d.Note("the lines of a side begin with a tensor or with " + List(Texts(SideWords()), " or "));
   }
   return true;
 }
@@ -323,15 +334,24 @@ bool Failure::ExplainEquation() {
     Error(Shown() + " begins no equation").Help("write `name = value`");
     return true;
   }
-  if (Rule() != AoaParser::RuleEquation || Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL}) != nullptr || !AtEnd()) return false;
-  reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "an equation without `=`").Help("write `name = value`");
+  if (Rule() != AoaParser::RuleEquation) return false;
+  bool equal = Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL}) != nullptr;
+  if (!equal && AtEnd()) {
+    reporter_.Error(Code::kSyntax, reporter_.Range(BeginOf(First()), EndOf(before_)), "an equation without `=`").Help("write `name = value`");
+  } else if (!equal && Due() != "a name") {
+    Error(Shown() + " stands after " + ShownBefore() + ", where `=` is due");
+  } else if (equal && First()->getType() == AoaParser::AXIS && (Type() == AoaParser::PLUS || Type() == AoaParser::IDENT)) {
+    Error(Shown() + " follows an axis").Help("a sum or a product of axes stands in parentheses: `axis w = (a + b)`");
+  } else {
+    return false;
+  }
   return true;
 }
 
 bool Failure::ExplainEntry() {
   bool config = In(AoaParser::RuleConfigBlock);
-  size_t rule = Rule();
-  if (AtEnd() || (rule != AoaParser::RuleConfigBlock && rule != AoaParser::RuleDefaultBlock)) return false;
+  bool between_entries = Rule() == AoaParser::RuleConfigBlock || Rule() == AoaParser::RuleDefaultBlock;
+  if (!between_entries || AtEnd() || !Due().empty()) return false;
   Error(config ? Shown() + " begins no entry of `config`" : Shown() + " begins no end of a run")
       .Help(config ? "write `KEY = NAME`" : "write `from SIDE \"PATH\"` or `to SIDE \"PATH\"`");
   return true;
@@ -346,8 +366,10 @@ bool Failure::ExplainRange() {
 }
 
 bool Failure::ExplainCondition() {
-  if (Type() != AoaParser::EQUAL) return false;
-  Error("`=` stands in a condition").Help("`==` compares");
+  bool empty = AtEnd() && (TypeBefore() == AoaParser::IF || TypeBefore() == AoaParser::ELSE_IF);
+  if (Type() == AoaParser::EQUAL) Error("`=` stands in a condition").Help("`==` compares");
+  else if (empty) Error("no condition stands after " + ShownBefore());
+  else return false;
   return true;
 }
 
@@ -399,21 +421,23 @@ bool Failure::ExplainType() {
     default: break;
   }
   bool axis_due = TypeBefore() == AoaParser::LPAREN || TypeBefore() == AoaParser::PLUS;
+  if (axis_due && (Type() == AoaParser::COMMA || Type() == AoaParser::PLUS || Type() == AoaParser::RPAREN)) {
+    Error("no axis stands after " + ShownBefore());
+    return true;
+  }
   switch (Type()) {
     case AoaParser::COMMA: Error("a comma between axes").Help("axes stand side by side: `[x y]`"); return true;
+    case AoaParser::AT: Error("a second cut of one axis").Help("`h@a.b` cuts by two mesh axes, the first outermost"); return true;
     case AoaParser::PLUS:
-      if (axis_due) break;
       Error("a sum outside parentheses").Help("a sum of axes is one axis: `[(a + b) h]`");
       return true;
     case AoaParser::STAR: Error("`*` between axes").Help("a product is written side by side: `(a b)`"); return true;
-    case AoaParser::RPAREN:
-      if (axis_due) Error("no axis stands after " + ShownBefore());
-      else Error("`pad` without a multiple").Help("write `pad(v, 128)`: up to the next multiple of 128");
-      return true;
+    case AoaParser::RPAREN: Error("`pad` without a multiple").Help("write `pad(v, 128)`: up to the next multiple of 128"); return true;
     default: break;
   }
-  if (AtEnd()) return false;
-  Error(Shown() + " means nothing in a type");
+  if (AtEnd() && TypeBefore() == AoaParser::EQUAL) Error("no axis stands after `=`");
+  else if (AtEnd()) return false;
+  else Error(Shown() + " means nothing in a type");
   return true;
 }
 
@@ -430,8 +454,10 @@ void Failure::ExplainAnything() {
     if (First()->getType() == AoaParser::IMPORT) d.Help("write `import \"llama.aoa\"`");
   } else if (AtEnd()) {
     Error("the line ends too early, after " + ShownBefore());
-  } else {
+  } else if (parser_.getExpectedTokens().contains(size_t{AoaParser::END})) {
     Error(Shown() + " follows " + ShownBefore() + ", where the line should end");
+  } else {
+    Error(Shown() + " means nothing after " + ShownBefore());
   }
 }
 

@@ -8,21 +8,6 @@ namespace {
 
 bool IsArrow(size_t type) { return type == AoaLexer::BOTH || type == AoaLexer::RIGHT || type == AoaLexer::LEFT; }
 
-bool OpensBlock(size_t head) {
-  switch (head) {
-    case AoaLexer::DIMS:
-    case AoaLexer::SIDE:
-    case AoaLexer::MAP:
-    case AoaLexer::DEFAULT:
-    case AoaLexer::CONFIG:
-    case AoaLexer::FOR:
-    case AoaLexer::IF:
-    case AoaLexer::ELSE_IF:
-    case AoaLexer::ELSE: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 Lexer::Lexer(Reporter& reporter, size_t begin, size_t end)
@@ -79,6 +64,12 @@ size_t Lexer::Mode() const {
 
 void Lexer::Dispatch(Token token) {
   if (!brackets_.empty() && EndsBrackets(token)) return Unclosed(token);
+  if (head_ == AoaLexer::RBRACE && !FollowsBlock(token)) {
+    Mistake(diag::Code::kSyntax, token.begin, token.end, Quote(TextOf(token)) + " follows the `}` of a block on its line")
+        .Help("begin it on a new line");
+    EndLine();
+    return Seek(token.begin);  // again, as the first of a line
+  }
   switch (token.type) {
     case kEof: return Finish(token);
     case AoaLexer::NEWLINE: return OnNewline(token);
@@ -98,6 +89,16 @@ void Lexer::Dispatch(Token token) {
       expression_ = expression_ || (!AtTop() && block() == Block::kSide);
       return;
     default: return Push(token);
+  }
+}
+
+// What may stand behind the `}` of a block on its line.
+bool Lexer::FollowsBlock(const Token& token) const {
+  switch (token.type) {
+    case kEof:
+    case AoaLexer::NEWLINE:
+    case AoaLexer::RBRACE: return true;
+    default: return TextOf(token) == "else";
   }
 }
 
@@ -127,7 +128,7 @@ void Lexer::OnNewline(const Token& token) {
   if (!brackets_.empty() || count_ == 0) return;
   size_t next = SkipToToken(text_, token.end);
   if (GoesOn(next)) return Seek(next);  // not line by line: there may be many empty ones
-  if (OpensBlock(head_) && CharAt(next) == '{' && bytes_.At(next - begin_) == '{') {
+  if (BlockOfHead() && CharAt(next) == '{' && bytes_.At(next - begin_) == '{') {
     Mistake(diag::Code::kSyntax, next, next + 1, "`{` stands on a line of its own")
         .Also(reporter_.Range(head_begin_, last_end_), "the block of this line")
         .Help("write the `{` at the end of that line");
@@ -142,12 +143,16 @@ bool Lexer::GoesOn(size_t next) const {
   if (next == end_) return false;
   if (last_ == AoaLexer::COMMA || IsArrow(last_)) return rest[0] != '}';
   if (rest[0] == ',' || rest.starts_with("->") || rest.starts_with("<-")) return true;
-  if (head_ != AoaLexer::RBRACE || !text_.substr(next).starts_with("else")) return false;
-  std::string_view word;
-  size_t end = PeekWord(next, &word);
-  std::string_view after;
-  PeekWord(end, &after);
-  return word == "else" && (Peek(end) == '{' || after == "if");
+  return head_ == AoaLexer::RBRACE && IsElse(next);
+}
+
+// Whether `else {` or `else if` stands at `at`.
+bool Lexer::IsElse(size_t at) const {
+  if (!text_.substr(at).starts_with("else")) return false;
+  std::string_view word, next;
+  size_t end = PeekWord(at, &word);
+  PeekWord(end, &next);
+  return word == "else" && (Peek(end) == '{' || next == "if");
 }
 
 // The line is over; the next token is of another one.

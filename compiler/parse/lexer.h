@@ -8,6 +8,7 @@
 //   read on as if they did match, and the parser never sees the gap.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -54,6 +55,8 @@ class Lexer {
   void PushEmpty(size_t type, size_t at);
   void OnNewline(const Token& token);
   bool GoesOn(size_t next) const;
+  bool FollowsBlock(const Token& token) const;
+  bool IsElse(size_t at) const;
   void EndLine();
   void StartLine();
   void DropRest();
@@ -71,6 +74,7 @@ class Lexer {
   size_t DefaultWord(const Token& token);
   size_t ExpressionWord(const Token& token);
   bool TensorFollows(const Token& token) const;
+  bool AttributeFollows(const Token& token) const;
   bool BlockFollows(const Token& token) const;
   bool IsTopHead(const Token& token) const;
   void OnWord(Token token);
@@ -79,10 +83,12 @@ class Lexer {
   void OnOpenBracket(const Token& token);
   void OnCloseBracket(const Token& token);
   void OnOpenBrace(const Token& token);
+  std::optional<Block> BlockOfHead() const;
   void OnCloseBrace(const Token& token);
   bool IsOfName(const Token& token) const;
   void BraceInName(const Token& token);
   bool EndsBrackets(const Token& token);
+  bool ClosedOnLine(const Token& token);
   void Unclosed(const Token& token);
   void BlocksUnclosed(SourceRange stop, std::string text);
   bool TooDeep(const Token& token);
@@ -117,6 +123,7 @@ class Lexer {
   std::vector<Bracket> brackets_;
   size_t line_from_ = 1;  // LineEnd of everything from here to line_end_; nothing yet
   size_t line_end_ = 0;
+  size_t closes_at_ = 0;  // what ClosedOnLine found last
   uint32_t closed_inside_ = 0;  // the last bracket that was closed inside an open one
   bool stopped_ = false;  // at the end of the text, or of our patience
 

@@ -34,18 +34,16 @@ void Lexer::OnOpenBracket(const Token& token) {
 
 void Lexer::OnCloseBracket(const Token& token) {
   bool square = token.type == AoaLexer::RBRACKET;
-  if (brackets_.empty()) {
+  if (std::none_of(brackets_.begin(), brackets_.end(), [&](const Bracket& b) { return b.square == square; })) {
     Mistake(Code::kUnclosed, token.begin, token.end, Quote(TextOf(token)) + " closes nothing");
     return;
   }
-  bool matches = std::any_of(brackets_.begin(), brackets_.end(), [&](const Bracket& b) { return b.square == square; });
   while (brackets_.back().square != square) {
     const Bracket& open = brackets_.back();
     Mistake(Code::kUnclosed, open.begin, open.begin + 1, open.square ? "`[` is never closed" : "`(` is never closed")
         .Also(reporter_.Range(token.begin, token.end), "this closes another one");
     PushEmpty(open.square ? AoaLexer::RBRACKET : AoaLexer::RPAREN, token.begin);
     brackets_.pop_back();
-    if (!matches) return;
   }
   brackets_.pop_back();
   closed_inside_ = brackets_.empty() ? 0 : token.begin;
@@ -58,16 +56,26 @@ bool Lexer::EndsBrackets(const Token& token) {
     case kEof:
     case AoaLexer::LBRACE:
     case AoaLexer::RBRACE:
-    case AoaLexer::BOTH:
-    case AoaLexer::RIGHT:
     case AoaLexer::LBRACKET: return true;
-    case AoaLexer::LESS: return InType() && CharAt(token.end) == '-';  // the arrow `<-`
-    case AoaLexer::STRING: return InType() && head_ != AoaLexer::AXIS;
-    // On the same line as a parenthesis it may be a condition that should have `==`.
+    case AoaLexer::BOTH:
+    case AoaLexer::RIGHT: return !ClosedOnLine(token);
+    case AoaLexer::LESS: return InType() && CharAt(token.end) == '-' && !ClosedOnLine(token);  // the arrow `<-`
+    case AoaLexer::STRING: return InType() && head_ != AoaLexer::AXIS && !ClosedOnLine(token);
     case AoaLexer::EQUAL:
-    case AoaLexer::DEFAULT_EQUAL: return InType() || token.begin > LineEnd(brackets_.front().begin);
+    case AoaLexer::DEFAULT_EQUAL: return !ClosedOnLine(token);
     default: return false;
   }
+}
+
+// Whether a bracket is closed later on its line, however strange `token` is inside it.
+bool Lexer::ClosedOnLine(const Token& token) {
+  size_t line_end = LineEnd(brackets_.front().begin);
+  if (token.begin > line_end) return false;
+  if (token.begin < closes_at_) return true;
+  size_t next = text_.substr(0, line_end).find_first_of("[])", token.end);
+  if (next == std::string_view::npos || text_[next] == '[') return false;
+  closes_at_ = next;
+  return true;
 }
 
 void Lexer::Unclosed(const Token& token) {
@@ -99,31 +107,37 @@ void Lexer::Unclosed(const Token& token) {
 // ---------------------------------------------------------------- blocks
 
 void Lexer::OnOpenBrace(const Token& token) {
-  Block kind = Block::kUnknown;
+  std::optional<Block> kind = BlockOfHead();
+  if (Dropping()) {
+    kind = Block::kUnknown;
+  } else if (!kind) {
+    if (!AtTop() && IsOfName(token)) return BraceInName(token);
+    Mistake(Code::kSyntax, token.begin, token.end, "`{` opens no block here")
+        .Help("a block follows " + List({"side", "map", "dims", "config", "default", "for", "if"}, " or "));
+    DropRest();
+    kind = Block::kUnknown;
+  }
+  if (TooDeep(token)) return;
+  OpenBlock open{*kind, token.begin, count_ == 0 ? token.begin : head_begin_, last_end_};
+  Push(token);
+  blocks_.push_back(open);
+  StartLine();
+}
+
+// The kind of block that the words of the line open, if they open one.
+std::optional<Lexer::Block> Lexer::BlockOfHead() const {
   switch (head_) {
-    case AoaLexer::DIMS: kind = Block::kDims; break;
-    case AoaLexer::SIDE: kind = Block::kSide; break;
-    case AoaLexer::MAP: kind = Block::kMap; break;
-    case AoaLexer::DEFAULT: kind = Block::kDefault; break;
-    case AoaLexer::CONFIG: kind = Block::kConfig; break;
+    case AoaLexer::DIMS: return Block::kDims;
+    case AoaLexer::SIDE: return Block::kSide;
+    case AoaLexer::MAP: return Block::kMap;
+    case AoaLexer::DEFAULT: return Block::kDefault;
+    case AoaLexer::CONFIG: return Block::kConfig;
     case AoaLexer::FOR:
     case AoaLexer::IF:
     case AoaLexer::ELSE_IF:
-    case AoaLexer::ELSE:
-      if (!AtTop()) kind = block();
-      break;
-    default:
-      if (Dropping()) break;
-      if (!AtTop() && IsOfName(token)) return BraceInName(token);
-      Mistake(Code::kSyntax, token.begin, token.end, "`{` opens no block here")
-          .Help("a block follows " + List({"side", "map", "dims", "config", "default", "for", "if"}, " or "));
-      DropRest();
+    case AoaLexer::ELSE: return AtTop() ? Block::kUnknown : block();
+    default: return std::nullopt;
   }
-  if (TooDeep(token)) return;
-  uint32_t head_end = std::max(last_end_, head_begin_);
-  Push(token);
-  blocks_.push_back({kind, token.begin, head_begin_, head_end});
-  StartLine();
 }
 
 void Lexer::OnCloseBrace(const Token& token) {

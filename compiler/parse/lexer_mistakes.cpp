@@ -25,6 +25,7 @@ std::string HelpFor(std::string_view rest, uint32_t code_point) {
     case '^': return "a transposed tensor is written `name^T`";
     case '>': return "the arrows are `->`, `<-` and `<->`";
     case '<': return "the arrows are `->`, `<-` and `<->`";
+    case '\'': return "text stands in double quotes";
     case '$': return rest.starts_with("${") ? "a variable in braces ends on its line: `${l+1}`" : "a variable is written `$l` or `${l}`";
     case 0x2192: return "the arrow is written `->`";
     case 0x2190: return "the arrow is written `<-`";

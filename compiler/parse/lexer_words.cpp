@@ -74,11 +74,10 @@ size_t Lexer::SideHead(const Token& token) {
       if (Peek(token.end) == '{') return type;
       break;
     default: {
-      // `mesh tp`, `scalar "step"`, but not `mesh optional`, which declares a tensor.
-      char next = Peek(token.end);
+      // `mesh tp`, `scalar step "{}"`, but not `mesh optional`, which declares a tensor.
       std::string_view word;
       PeekWord(token.end, &word);
-      if (next == '"' || (!word.empty() && Find(DeclarationWords(), word) == 0)) return type;
+      if (Peek(token.end) == '"' || (!word.empty() && !AttributeFollows(token))) return type;
     }
   }
   return NearBlockHead(token, {"dims", "config", "for", "if"});
@@ -95,9 +94,7 @@ size_t Lexer::MapHead(const Token& token) {
 size_t Lexer::NearBlockHead(const Token& token, std::vector<std::string> words) {
   if (!BlockFollows(token)) return AoaLexer::NAME;
   std::string_view text = TextOf(token);
-  std::string_view next;
-  PeekWord(token.end, &next);
-  if (text == "else" && (Peek(token.end) == '{' || next == "if")) {
+  if (IsElse(token.begin)) {
     Mistake(Code::kSyntax, token.begin, token.end, "`else` stands without an `if` before it")
         .Help("`else` follows the `}` of the block of an `if`");
     DropRest();
@@ -157,6 +154,22 @@ bool Lexer::TensorFollows(const Token& token) const {
   char next = Peek(token.end);
   bool arrow = text_.substr(SkipBlanks(text_, token.end)).starts_with("->");
   return arrow || std::string_view("\n[:^,<}").find(next) != std::string_view::npos;
+}
+
+// Whether an attribute of a declaration follows a first word. `on first` is one, `on, by` are two names.
+bool Lexer::AttributeFollows(const Token& token) const {
+  std::string_view word, next;
+  size_t end = PeekWord(PeekWord(token.end, &word), &next);
+  switch (Find(DeclarationWords(), word)) {
+    case AoaLexer::ON: return next == "first" || next == "last";
+    case AoaLexer::REPLICAS: return next == "mean";
+    case AoaLexer::BLOCKS: return next == "of";
+    case AoaLexer::STORED: return next.empty() && Peek(end) == '[';
+    case AoaLexer::OPTIONAL: return true;
+    case AoaLexer::TIED:
+    case AoaLexer::GROUP: return !next.empty() || Peek(end) == '"';
+    default: return false;
+  }
 }
 
 // Whether a `{` that opens a block stands in the rest of the line, after a blank.
