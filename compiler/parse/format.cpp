@@ -53,7 +53,7 @@ class Formatter {
 
   void StartLine(const Token& token) {
     bool closes = token.type == AoaLexer::RBRACE;
-    Between(token.begin, closes || token.type == kEof);
+    Between(token.begin, level_, closes || token.type == kEof);
     if (token.type == kEof) return;
     if (closes) {
       level_ -= kStep;
@@ -117,10 +117,12 @@ class Formatter {
 
   void GoOn(const Token& token) {
     if (HasComment(last_end_, token.begin)) {
-      Between(token.begin, true);
-      return Continue(token.type == AoaLexer::ELSE || token.type == AoaLexer::ELSE_IF ? 0 : kContinuation);
+      bool is_else = token.type == AoaLexer::ELSE || token.type == AoaLexer::ELSE_IF;
+      size_t indent = level_ + (is_else ? 0 : kContinuation);
+      Between(token.begin, indent, true);
+      return Continue(indent);
     }
-    if (BreaksBefore(token)) return Continue(kContinuation);
+    if (BreaksBefore(token)) return Continue(level_ + kContinuation);
     std::vector<std::string>& cells = lines_.back().cells;
     size_t cell = CellOf(token);
     if (cell >= cells.size()) cells.resize(cell + 1);
@@ -135,7 +137,7 @@ class Formatter {
     }
     first.cells.resize(1);
     first.kind = Kind::kText;
-    lines_.push_back({Kind::kText, level_ + indent, {""}, "", false});
+    lines_.push_back({Kind::kText, indent, {""}, "", false});
   }
 
   bool BreaksBefore(const Token& token) const {
@@ -179,7 +181,7 @@ class Formatter {
   // ------------------------------------------------------------ between tokens
 
   // Comments and empty lines from the last token up to `end`. A comment on the line of the last token goes behind it.
-  void Between(size_t end, bool closes) {
+  void Between(size_t end, size_t indent, bool closes) {
     size_t newlines = 0;
     for (size_t at = last_end_; at < end; ++at) {
       char c = text_[at];
@@ -192,7 +194,7 @@ class Formatter {
         lines_.back().comment = std::move(comment);
       } else {
         if (newlines > 1) EmptyLine();
-        lines_.push_back({Kind::kComment, level_ + (starts_line_ ? 0 : kContinuation), {""}, std::move(comment), false});
+        lines_.push_back({Kind::kComment, indent, {""}, std::move(comment), false});
       }
       newlines = 0;
       at = comment_end - 1;
