@@ -1,0 +1,75 @@
+// What the attributes of statements are, and which values they can have.
+#include <algorithm>
+
+#include "compiler/diag/suggest.h"
+#include "compiler/parse/builder.h"
+#include "compiler/parse/words.h"
+
+namespace aoa::parse {
+namespace {
+
+using diag::Code;
+using Value = ast::Attribute::Value;
+
+struct Known {
+  std::string_view key;
+  bool number, integer, string;
+  bool any_word;
+  std::string_view words[3];   // the only ones, unless any_word
+  std::string_view due;        // for the message
+};
+
+constexpr Known kKnown[] = {
+    {"fill", true, true, false, false, {"last"}, "a number, or `last`"},
+    {"scale", true, true, false, false, {}, "a number"},
+    {"offset", true, true, false, false, {}, "a number"},
+    {"normalize", false, false, false, true, {}, "the name of an axis"},
+    {"cast", false, false, false, false, {"error", "saturate", "inf"}, "`error`, `saturate` or `inf`"},
+    {"axis", false, true, false, false, {}, "a whole number"},
+    {"permute", false, false, true, false, {}, "a quoted list: `permute='[1, 0]'`"},
+    {"dtype", false, false, true, true, {}, "an element type"},
+    {"src_dtype", false, false, true, true, {}, "an element type"},
+    {"dst_dtype", false, false, true, true, {}, "an element type"},
+    {"reshape", false, false, true, false, {}, "a quoted list: `reshape='[2, 3, 4]'`"},
+    {"num_heads", false, true, false, false, {}, "a whole number"},
+    {"num_key_value_groups", false, true, false, false, {}, "a whole number"},
+    {"num_kv_heads", false, true, false, false, {}, "a whole number"},
+};
+
+bool Fits(const Known& known, const ast::Attribute& attribute) {
+  switch (attribute.kind) {
+    case Value::kFlag: return false;
+    case Value::kNumber: return known.number || (known.integer && attribute.integer);
+    case Value::kString: return known.string;
+    case Value::kWord: return known.any_word || (!attribute.text.empty() && Contains(known.words, attribute.text));
+  }
+  return false;
+}
+
+}  // namespace
+
+void Builder::Check(const ast::Attribute& attribute) {
+  if (attribute.kind == Value::kFlag) return;
+  const std::string& key = attribute.key.text;
+  auto known = std::find_if(std::begin(kKnown), std::end(kKnown), [&](const Known& k) { return k.key == key; });
+  if (known == std::end(kKnown)) {
+    std::vector<std::string> keys;
+    for (const Known& k : kKnown) keys.emplace_back(k.key);
+    auto& d = Error(Code::kAttribute, attribute.key.where, "unknown attribute " + Quote(key));
+    if (auto near = diag::Nearest(key, keys)) d.Help("an attribute with a near name is " + Quote(*near));
+    else if (Contains(Flags(), key)) d.Help("`" + key + "` has no value");
+    else d.Note("the attributes are " + List(keys));
+    return;
+  }
+  if (Fits(*known, attribute)) return;
+  auto& d = Error(Code::kAttribute, attribute.value_where, Quote(key) + " cannot be " + Quote(attribute.value_where.text()));
+  d.Expected(std::string(known->due));
+  if (attribute.kind != Value::kWord) return;
+  std::vector<std::string> words;
+  for (std::string_view word : known->words) {
+    if (!word.empty()) words.emplace_back(word);
+  }
+  if (auto near = diag::Nearest(attribute.text, words)) d.Help("a value with a near name is " + Quote(*near));
+}
+
+}  // namespace aoa::parse
