@@ -92,30 +92,27 @@ double Affine(const ValueStep& step, double value, uint32_t& flags) {
 
 }  // namespace
 
-uint64_t Apply(const ValueChain& chain, DType in, uint64_t bits, double norm, uint32_t& flags) {
-  if (chain.empty()) return bits;
-  double value = Decode(in, bits);
-  DType current = in;
+uint64_t ApplyToValue(std::span<const ValueStep> chain, double value, double norm, uint32_t& flags) {
+  AOA_CHECK(!chain.empty() && chain.back().kind == ValueStep::Kind::kCast, "a chain ends in a cast");
+  uint64_t bits = 0;
   for (const ValueStep& step : chain) {
     switch (step.kind) {
       case ValueStep::Kind::kCast:
         bits = Encode(step.to, value, step.overflow, flags);
         value = Decode(step.to, bits);
-        current = step.to;
         break;
-      case ValueStep::Kind::kAffine:
-        value = Affine(step, value, flags);
-        current = DType::kF32;
-        break;
+      case ValueStep::Kind::kAffine: value = Affine(step, value, flags); break;
       case ValueStep::Kind::kNormalize:
         if (norm != 0) value = KeepNan(value, value / norm);
-        current = DType::kF64;
         break;
       case ValueStep::Kind::kMean: AOA_CHECK(false, "a mean needs all replicas");
     }
   }
-  AOA_CHECK(chain.back().kind == ValueStep::Kind::kCast && current == chain.back().to, "a chain ends in a cast");
   return bits;
+}
+
+uint64_t Apply(const ValueChain& chain, DType in, uint64_t bits, double norm, uint32_t& flags) {
+  return chain.empty() ? bits : ApplyToValue(chain, Decode(in, bits), norm, flags);
 }
 
 }  // namespace aoa

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "compiler/core/dtype.h"
 #include "compiler/core/kernel.h"
@@ -18,5 +19,8 @@ uint64_t Encode(DType type, double value, Overflow overflow, uint32_t& flags);
 
 // Runs a chain over one loaded element of type `in`; `norm` is the divisor of kNormalize. kMean does not occur.
 uint64_t Apply(const ValueChain& chain, DType in, uint64_t bits, double norm, uint32_t& flags);
+
+// The same from a value that is no longer in the type it was stored in: what follows a kMean.
+uint64_t ApplyToValue(std::span<const ValueStep> chain, double value, double norm, uint32_t& flags);
 
 }  // namespace aoa

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,7 +76,7 @@ struct Plan {
   };
   struct OutFile {
     std::string path;           // below the target folder
-    std::string head;           // the bytes before data_start
+    std::vector<std::shared_ptr<const std::string>> head;  // the bytes before data_start, in parts that files share
     uint64_t data_start = 0, size = 0;
     uint64_t first_shard = 0, shards = 0;
     int64_t rank = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <map>
 #include <set>
 
@@ -450,7 +451,12 @@ uint64_t BytesOf(const std::vector<T>& v) {
 uint64_t MemoryOf(const Plan& plan) {
   uint64_t bytes = BytesOf(plan.in_files) + BytesOf(plan.in_shards) + BytesOf(plan.slots) + BytesOf(plan.digits) + BytesOf(plan.moves) + BytesOf(plan.programs) + BytesOf(plan.out_files) +
                    BytesOf(plan.out_shards) + BytesOf(plan.jobs) + BytesOf(plan.scalar_shards) + BytesOf(plan.agreements);
-  for (const Plan::OutFile& file : plan.out_files) bytes += file.head.capacity();
+  std::set<const std::string*> heads;
+  for (const Plan::OutFile& file : plan.out_files) {
+    for (const auto& part : file.head) {
+      if (heads.insert(part.get()).second) bytes += part->capacity();
+    }
+  }
   return bytes;
 }
 

@@ -4,10 +4,23 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <span>
 
 #include "compiler/core/convert.h"
 
 namespace aoa::exec {
+namespace {
+
+// The NaN of a sum is the first operand that is one, else positive: processors do not agree on it.
+double Plus(double a, double b) {
+  if (std::isnan(a)) return a;
+  if (std::isnan(b)) return b;
+  double sum = a + b;
+  return std::isnan(sum) ? std::numeric_limits<double>::quiet_NaN() : sum;
+}
+
+}  // namespace
 
 Result<uint64_t> ElementReader::Bits(const Plan::InShard& shard, uint64_t offset, int width) {
   uint64_t at = shard.offset + offset;
@@ -38,9 +51,9 @@ Result<uint64_t> ElementReader::Value(const std::vector<Plan::InShard>& replicas
   double sum = Decode(type, bits);
   for (size_t i = 1; i < replicas.size(); ++i) {
     AOA_ASSIGN_OR_RETURN(uint64_t more, Bits(replicas[i], offset, Width(type)));
-    sum += Decode(type, more);
+    sum = Plus(sum, Decode(type, more));
   }
-  return ApplyToValue(std::span(chain).subspan(1), DType::kF64, sum / static_cast<double>(replicas.size()), norm, flags);
+  return ApplyToValue(std::span(chain).subspan(1), sum / static_cast<double>(replicas.size()), norm, flags);
 }
 
 std::string ElementReader::Show(double value) {
