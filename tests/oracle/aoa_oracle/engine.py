@@ -1,0 +1,514 @@
+"""One run, from a command line to the files of the target, or the reason why there are none.
+
+run(argv, folder) -> Outcome. The steps: rules, ends and route, files, dimensions, maps, coverage, writing.
+"""
+import fnmatch, os, re
+from . import axes as ax, cli, mapping, mesh, names, program as programs
+from .ast import Statement, Term, walk
+from .checkpoint import Source, read_files, read_json
+from .dims import Dims, Fact, solve
+from .errors import Doubts, Unknown, Unsure, Wrong
+from .supply import Checkpoint, Results, tied_statement
+from .view import Typed, View, active
+from .writer import Writer
+
+
+class Outcome:
+    """status 0: files {path below the target: (tensors, metadata)}. status 1, 2: message. doubts: what was not certain.
+
+    status None: the contract (or this oracle) does not say.
+    """
+
+    def __init__(self, status, files=None, message='', doubts=(), target=None, says=()):
+        self.status, self.files, self.message, self.doubts = status, files or {}, message, list(doubts)
+        self.target, self.says = target, list(says)
+
+    def certain(self): return self.status is not None and not self.doubts
+
+
+def run(argv, folder='.'):
+    doubts, here = Doubts(), os.getcwd()
+    try:
+        os.chdir(folder)
+        job = Job(argv, doubts)
+        files = job.run()
+        return Outcome(0, files, '', doubts.notes, job.target[1], job.says)
+    except Wrong as e: return Outcome(e.status, None, str(e), doubts.notes)
+    except Unknown as e: return Outcome(1, None, str(e), doubts.notes)
+    except Unsure as e: return Outcome(None, None, str(e), doubts.notes)
+    except RecursionError: return Outcome(None, None, 'recursion', doubts.notes)
+    finally: os.chdir(here)
+
+
+class Job:
+    def __init__(self, argv, doubts):
+        self.doubts, self.says = doubts, []
+        self.options = cli.parse(argv, doubts)
+
+    def run(self):
+        o = self.options
+        if not o.has('--run'): raise Unsure('not a run')
+        self.program = programs.load(o.rules, self.doubts)
+        check_program(self.program, self.doubts)
+        self.source, self.target = cli.end(o, self.program, 'from'), cli.end(o, self.program, 'to')
+        for name, _ in (self.source, self.target): self.program.side(name)
+        given_from, counts_from = mesh.parse_sizes(o.values.get('--mesh-from', ''), '--mesh-from')
+        given_to, counts_to = mesh.parse_sizes(o.values.get('--mesh-to', ''), '--mesh-to')
+        src_side, dst_side = self.program.side(self.source[0]), self.program.side(self.target[0])
+        sizes_to = mesh.complete(dst_side, given_to, '--mesh-to')
+        mesh.complete(src_side, given_from, '--mesh-from')
+        if os.path.lexists(self.target[1]) and not o.has('--force') and '--part' not in o.values:
+            raise Wrong(f'{self.target[1]} exists; --force', 2)
+        files, said, config = read_files(self.source[1], src_side, given_from)
+        if o.values.get('--config'):
+            if config is not None: raise Unsure('--config beside the configuration of the checkpoint')
+            config = read_json(o.values['--config'])
+        sizes_from = mesh.complete(src_side, said or {}, 'aoa.mesh')
+        if src_side.mesh and len(mesh.coordinates(src_side, sizes_from)) != len(files):
+            raise Wrong(f'{len(files)} rank files for the mesh {said}')
+        route = find_route(self.program, self.source[0], self.target[0])
+        self.open_ends(route, sizes_from, counts_from, sizes_to, counts_to, config or {})
+        self.checkpoint_files = Source(self.views[0], files, self.doubts, o.has('--check-replicas'))
+        self.define()
+        if any(v.pending for v in self.views): raise Wrong('a condition has no value')
+        for v in self.views: self.note_repeats(v)
+        results = self.convert(route)
+        return self.finish(results)
+
+    # -- ends and dimensions ------------------------------------------------------------------------------------------
+
+    def open_ends(self, route, sizes_from, counts_from, sizes_to, counts_to, config):
+        self.dims = dims = Dims(self.program, config, self.doubts)
+        path = [self.source[0]] + [x[2] for x in route] if route is not None else [self.source[0], self.target[0]]
+        self.views, ends = [], []
+        for i, name in enumerate(path):
+            side, first, last = self.program.side(name), i == 0, i == len(path) - 1
+            label = 'from' if first else 'to' if last else f'hub{i}'
+            own = {d.split('=')[0].split('.')[1] for d in self.options.defines if d.startswith(label + '.')}
+            dims.add_scope(label, side, own)
+            sizes = sizes_from if first else sizes_to if last else {m: 1 for m in mesh.axes_of(side)}
+            counts = counts_from if first else counts_to if last else {}
+            end = mesh.End(side, label, sizes, counts, dims)
+            end.by_name = names_with_variables(self.program, side)
+            ends.append(end)
+        self.hub_checks(ends)
+        for end in ends: self.views.append(View(end, self.doubts))
+        self.route = route
+
+    def hub_checks(self, ends):
+        for e in ends[1:-1]:
+            if e.side.mesh and any(True for _ in walk(e.side.items, 'decl')): self.doubts.note('a hub with a mesh')
+
+    def define(self):
+        """Values from the command line and the configuration, then whatever follows."""
+        for d in self.options.defines:
+            name, value = d.split('=')
+            scope, _, bare = name.rpartition('.')
+            if scope: self.dims.say((scope, bare), int(value), f'-D {d}')
+            else: self.define_everywhere(bare, int(value))
+        src = self.views[0].end
+        for keys, name in src.side.config:
+            from .exprs import Absent, config_value, whole
+            try: v = config_value(self.dims.config, keys)
+            except Absent: continue
+            if any(e.name == name and e.kind == 'value' for _, e in self.dims.equations): continue
+            self.dims.say(src.key(name), whole(v, keys, 'config'), f'config.{".".join(keys)}')
+        solve(self.dims, self.facts, self.families)
+        for v in self.views: v.refresh()
+
+    def define_everywhere(self, name, value):
+        """-D NAME: wherever the name is declared; in the file if nowhere."""
+        local = [s for s, declared in self.dims.locals.items() if s and name in declared and not self.overridden(s, name)]
+        in_file = name in self.dims.locals['']
+        for s in local: self.dims.say((s, name), value, f'-D {name}')
+        if in_file or not local: self.dims.say(('', name), value, f'-D {name}')
+        if not in_file and not local and name not in used_names(self.program): self.doubts.note(f'-D {name}, which nothing uses')
+
+    def overridden(self, scope, name): return any(d.startswith(f'{scope}.{name}=') for d in self.options.defines)
+
+    def statements(self, i):
+        """Active statements of the i-th map of the route with their fors; (list, flipped)."""
+        m, flipped, _ = self.route[i]
+        found, _ = active(m.items, 'stmt', MapEnd(self))
+        return found, flipped
+
+    def facts(self):
+        """Shapes of the source against types: of declarations, of statements, and of partners."""
+        view = self.views[0]
+        for v in self.views: v.refresh()
+        groups = {}
+        for rank, tensors in enumerate(self.checkpoint_files.files):
+            coords = view.end.ranks[rank]
+            for name, t in tensors.items():
+                found = [c for c in view.candidates(name) if view.in_range(self.whole_numbers(c[2], coords), c[1])]
+                if len(found) == 1 and found[0][0].type is not None:
+                    self.add_fact(groups, view.decl_type(found[0][0]), found[0][0].pattern, name, coords, t)
+                elif not any(c[0].type is not None for c in found):
+                    for pattern, typed in self.statement_types():
+                        values = names.matcher(pattern, view.number)(name)
+                        if values is not None: self.add_fact(groups, typed, pattern, name, coords, t)
+        return [Fact(typed.file_axes(), typed.end, shapes, key[1]) for key, (typed, shapes) in groups.items()]
+
+    def whole_numbers(self, values, coords):
+        """Numbers in a file as numbers of the model, if they can be told by now."""
+        out = dict(values)
+        for v, n in values.items():
+            p = self.views[0].end.placements.get(v)
+            if p and p.place.local:
+                try: indices = p.indices(self.views[0].end.value(self.views[0].end.key(v)), stage=coords[p.axis])
+                except (Unknown, Wrong):
+                    del out[v]
+                    continue
+                out[v] = indices[n] if n < len(indices) else -1
+        return out
+
+    def add_fact(self, groups, typed, pattern, name, coords, t):
+        local = tuple(coords[p.axis] for v, p in self.views[0].end.placements.items() if p.place.local and v in pattern.vars())
+        key = (typed.axes, name, local)
+        groups.setdefault(key, (typed, []))[1].append((coords, t.shape))
+
+    def statement_types(self):
+        """(pattern, type) of source tensors that get their types from a statement: written there, or the partner's."""
+        if not self.route: return
+        found, flipped = self.statements(0)
+        for st, fors in found:
+            ins, outs = (st.rights, st.lefts) if flipped else (st.lefts, st.rights)
+            if st.arrow != '<->' and (st.arrow == '<-') != flipped: continue
+            for t in ins:
+                if t.type is not None and t.pattern: yield t.pattern, self.views[0].resolve(t.type, t.stored, t.dtype, None)
+            single = len(ins) == len(outs) == 1 and ins[0].pattern and outs[0].pattern
+            moving = any(t.transposed for t in ins + outs) or st.attrs.keys() & (set(mapping.MOVING) - {'axis'})
+            if not single or moving or ins[0].type is not None or ins[0].pattern.has('star'): continue
+            if outs[0].type is not None: yield ins[0].pattern, self.views[1].resolve(outs[0].type, None, None, None).stripped()
+            else:
+                d = next((d for d, _ in self.views[1].decls if d.pattern == outs[0].pattern), None)
+                if d and d.type is not None: yield ins[0].pattern, self.views[1].decl_type(d).stripped()
+
+    def source_patterns(self):
+        """(pattern, fors, optional) of everything that names tensors of the source."""
+        for d, fors in self.views[0].decls: yield d.pattern, fors, d.optional
+        declared = {d.pattern for d, _ in self.views[0].decls}
+        if not self.route: return
+        found, flipped = self.statements(0)
+        for st, fors in found:
+            if st.arrow != '<->' and (st.arrow == '<-') != flipped: continue
+            for t in st.rights if flipped else st.lefts:
+                if t.pattern and t.pattern not in declared: yield t.pattern, fors, False
+
+    def families(self):
+        """Extents that only the names of the source say."""
+        end, found, optional = self.views[0].end, {}, {}
+        for pattern, fors, opt in self.source_patterns():
+            for v in pattern.vars():
+                key = end.key(v)
+                if key in self.dims.known or self.dims.alias(end.label, v) or any(f[0] == v for f in fors) or v in ('LAYER_ID', 'EXPERT_ID', 'LAYER_ID_OFFSET'): continue
+                if any(d.pattern.has('expr') for d, _ in self.views[0].decls): self.doubts.note('numbers in names beside extents in names')
+                stages = found.setdefault(key, {})
+                place = end.placements.get(v)
+                optional[key] = optional.get(key, True) and opt
+                match = names.matcher(pattern, self.views[0].number)
+                for rank, tensors in enumerate(self.checkpoint_files.files):
+                    stage = end.ranks[rank][place.axis] if place and place.place.local else 0
+                    seen = stages.setdefault(stage, set())
+                    seen |= {m[v] for n in tensors for m in [match(n)] if m is not None}
+        out = []
+        for key, stages in found.items():
+            total = sum(max(s) + 1 if s else 0 for s in stages.values())
+            if total == 0 and not optional[key]: continue
+            if optional[key] and any(len(s) != max(s) + 1 for s in stages.values() if s): self.doubts.note(f'{key[1]}: gaps in an optional family')
+            out.append((key, total, 'names of the source'))
+        return out
+
+    def note_repeats(self, view):
+        """A doubt about types of declarations is a doubt about the run; all types are looked at once."""
+        for d, _ in view.decls: view.decl_type(d)
+
+    # -- maps ---------------------------------------------------------------------------------------------------------
+
+    def convert(self, route):
+        self.supply = Checkpoint(self.checkpoint_files, self.options)
+        if not route: return self.identity()
+        supply, run = self.supply, None
+        for i in range(len(route)):
+            found, flipped = self.statements(i)
+            if run is not None:
+                hub = run
+                supply = Results(run.finals())
+            run = mapping.MapRun(found, flipped, self.views[i], self.views[i + 1], supply, self.options)
+            if i: self.check_hub(hub, supply)
+        return run.finals()
+
+    def check_hub(self, hub, supply):
+        for n, r in hub.finals().items():
+            if n not in supply.consumed and not self.options.only and r.exists(): self.doubts.note(f'{n} of the hub goes nowhere')
+
+    def identity(self):
+        """A side to itself: every declared tensor to the one of the same name."""
+        statements = []
+        for d, fors in self.views[1].decls:
+            if not d.tied and not d.blocks: statements.append((Statement([Term(d.pattern)], '->', [Term(d.pattern)], {}, d.where), fors))
+        return mapping.MapRun(statements, False, self.views[0], self.views[1], self.supply, self.options).finals()
+
+    # -- the target -----------------------------------------------------------------------------------------------------
+
+    def finish(self, results):
+        view, o = self.views[-1], self.options
+        members = view.all_members()
+        results = {n: r for n, r in results.items() if self.wanted(n)}
+        results.update(self.tied(members, results))
+        results = {n: r for n, r in results.items() if self.wanted(n) and r.exists()}
+        scales = {n: m for n, m in members.items() if m.decl.blocks}
+        if o.only:
+            o_names = list(results) + [n for n, m in scales.items() if self.scaled(m) in results]
+            if not o_names: raise Wrong(f'--only {o.only} matches nothing')
+        else: self.coverage(members, results)
+        ranks = cli.ranks(o, len(view.end.ranks))
+        writer = Writer(view, results, o)
+        for r in results.values(): writer.weight(r)
+        for n, m in scales.items():
+            of = self.scaled(m)
+            if of in results: writer.scales(m, results[of])
+            elif not m.decl.optional and not o.only: raise Wrong(f'{m.decl.where}: {n} of {of}, which is not made')
+        if self.supply.scales and not scales: raise Unsure('scales that the target does not declare')
+        if o.has('--states'): self.states(writer, results)
+        return self.files(writer, ranks)
+
+    def scaled(self, m): return names.spell(m.decl.blocks[0], m.values, self.views[-1].end.extent)
+
+    def wanted(self, name): return not self.options.only or glob(self.options.only, name)
+
+    def tied(self, members, results):
+        """Second copies that the target declares."""
+        view, out = self.views[-1], {}
+        self.options.tied_targets = {names.spell(m.decl.tied, m.values, view.end.extent) for m in members.values() if m.decl.tied}
+        for d, fors in view.decls:
+            if not d.tied: continue
+            for m in view.members(d, fors):
+                original = names.spell(d.tied, m.values, view.end.extent)
+                if m.name in results: raise Unsure(f'{m.name} is tied and made by a statement')
+                if self.options.only and not self.wanted(original): self.doubts.note('--only of a tied copy')
+                if original not in results or not results[original].exists():
+                    if not d.optional and not self.options.only: raise Wrong(f'{d.where}: {m.name} is tied to {original}, which is not made')
+                    continue
+                if results[original].typed.dtype != d.dtype: self.doubts.note('tied with another dtype')
+                st = tied_statement(d.tied, d.pattern, d.where)
+                st.attrs['fill'] = results[original].lowered.attrs.get('fill', 0)
+                if st.attrs['fill']: self.doubts.note('fill of a tied tensor')
+                run = mapping.MapRun([(st, fors)], False, view, view, Results(results), self.options)
+                out[m.name] = run.results[m.name]
+        return out
+
+    def coverage(self, members, results):
+        for n, m in members.items():
+            if n not in results and not (m.decl.optional or m.decl.tied or m.decl.blocks):
+                raise Wrong(f'{m.decl.where}: {n} is not made')
+        left = {(r, n) for r, f in enumerate(self.checkpoint_files.files) for n in f} - self.checkpoint_files.consumed
+        side = self.views[0].end.side
+        templates = [t for _, t, _ in side.states + side.scalars]
+        weights = set(self.checkpoint_files.consumed)
+        left -= {(r, t.replace('{}', n)) for r, n in weights for t in templates}
+        for m in self.supply.scales.values(): left -= {(r, n) for r, _, n in self.checkpoint_files.holders(m)}
+        for r, n in sorted(left):
+            if any(re.fullmatch(re.escape(t).replace(re.escape('{}'), '.*'), n) for t in templates): self.doubts.note(f'{n}: a state of nothing')
+        if left: raise Wrong(f'nothing consumes {sorted(left)[0][1]} of rank {sorted(left)[0][0]}')
+
+    def states(self, writer, results):
+        a, b = self.views[0].end.side, self.views[-1].end.side
+        here, there = {r: 'state' for r, _, _ in a.states}, {r: 'state' for r, _, _ in b.states}
+        here.update({r: 'scalar' for r, _, _ in a.scalars})
+        there.update({r: 'scalar' for r, _, _ in b.scalars})
+        for r in here.keys() & there.keys():
+            if here[r] != there[r]: raise Unsure(f'{r} is a state here and a scalar there')
+        computed = {r: e for r, _, e in b.scalars if e is not None and r not in here}
+        used = {n for e in computed.values() for n in expr_names(e)}
+        left = [r for r in here if r not in there and r not in used]
+        missing = [r for r in there if r not in here and r not in computed]
+        self.says += left + missing
+        if (left or missing) and self.options.has('--strict-states'): raise Wrong(f'left behind: {left}, missing: {missing}')
+        members = {}
+        for m in self.source_members(results): members[m.name] = m
+        for result in results.values():
+            if result.member.decl and result.member.decl.tied: continue
+            for role, template, dtype in b.states:
+                if role in here: writer.state(result, role, template, dtype)
+            for role, template, expr in b.scalars:
+                if role in here or role in computed: writer.scalar(result, role, template, computed.get(role), self.supply, members)
+
+    def source_members(self, results):
+        """The source members behind some results, chains and hubs included."""
+        seen, todo = set(), list(results.values())
+        while todo:
+            for ref in todo.pop().refs:
+                if ref.result: todo.append(ref.result)
+                elif isinstance(ref.supply, Results):
+                    if id(ref.supply.results.get(ref.name)) not in seen:
+                        seen.add(id(ref.supply.results.get(ref.name)))
+                        if ref.name in ref.supply.results: todo.append(ref.supply.results[ref.name])
+                else: yield ref.member
+
+    def files(self, writer, ranks):
+        """{path: (tensors, metadata)} of the format of the target."""
+        end = self.views[-1].end
+        if end.side.mesh:
+            if end.side.format != 'safetensors': raise Unsure(f'format {end.side.format} with a mesh')
+            text = ','.join(f'{m}={end.sizes[m]}' for m in mesh.axes_of(end.side))
+            out = {f'rank_{r:05d}.safetensors': (t, {'aoa.mesh': text, 'aoa.rank': str(r)}) for r, t in enumerate(writer.files) if r in ranks}
+        else:
+            if end.side.format not in ('safetensors', 'hf'): raise Unsure(f'format {end.side.format}')
+            out = {'model.safetensors': (writer.files[0], {})}
+        part = self.options.values.get('--part')
+        if part:
+            i, n = map(int, part.split('/'))
+            out = {f: t for k, (f, t) in enumerate(out.items()) if k % n == i - 1}
+        return out
+
+
+class MapEnd:
+    """What conditions in a map may ask: dimensions of the file and the configuration. Mesh sizes are ambiguous there."""
+
+    def __init__(self, job): self.job = job
+
+    def condition(self, e):
+        from . import exprs
+
+        def lookup(name):
+            if any(name in v.end.sizes for v in self.job.views): raise Unsure(f'mesh size {name} in a condition of a map')
+            return self.job.dims.value(('', name))
+        return exprs.condition(e, lookup, self.job.dims.config, 'map')
+
+
+# -- helpers --------------------------------------------------------------------------------------------------------
+
+
+def glob(pattern, name):
+    return bool(re.fullmatch(''.join('.*' if c == '*' else '.' if c == '?' else re.escape(c) for c in pattern), name))
+
+
+def expr_names(e):
+    if e[0] == 'name': return {e[1]}
+    return set().union(*[expr_names(x) for x in flat(e[1:])]) if len(e) > 1 else set()
+
+
+def flat(parts):
+    for p in parts:
+        if isinstance(p, tuple):
+            if p and isinstance(p[0], str): yield p
+            else: yield from flat(p)
+
+
+def find_route(program, a, b):
+    """[(map, flipped, side reached)], the shortest; None for a side to itself."""
+    if a == b: return None
+    paths, seen = [[]], {a}
+    ends = {(): a}
+    frontier = [(a, [])]
+    while frontier:
+        found, following = [], []
+        for at, path in frontier:
+            for m in program.maps:
+                for flipped, here, there in ((False, m.a, m.b), (True, m.b, m.a)):
+                    if here != at or there in seen: continue
+                    step = path + [(m, flipped, there)]
+                    (found if there == b else following).append((there, step))
+        if len(found) > 1: raise Unsure('several routes')
+        if found: return found[0][1]
+        seen |= {x for x, _ in following}
+        frontier = following
+    raise Wrong(f'no map leads from {a} to {b}')
+
+
+def names_with_variables(program, side):
+    """Variables that some tensor of a side has in its name."""
+    out = {v for _, d in walk(side.items, 'decl') for v in d.pattern.vars()}
+    for m in program.maps:
+        for _, st in walk(m.items, 'stmt'):
+            for terms, name in ((st.lefts, m.a), (st.rights, m.b)):
+                if name == side.name: out |= {v for t in terms if t.pattern for v in t.pattern.vars()}
+    return out
+
+
+def used_names(program):
+    """Every name that stands in a type, a tensor name or an equation of the file."""
+    out = set()
+
+    def of_axis(n):
+        if n[0] == 'name': out.add(n[1])
+        if n[0] == 'pad': out.update(expr_names(n[2]))
+        for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] in ('pad', 'cut') else (): of_axis(k)
+    for s in program.sides.values():
+        for _, d in walk(s.items, 'decl'):
+            for a in d.type or (): of_axis(a)
+            out.update(d.pattern.vars())
+        for p in s.places:
+            if isinstance(p.arg, tuple): out.update(expr_names(p.arg))
+        for _, st in [(None, st) for m in program.maps for _, st in walk(m.items, 'stmt')]:
+            for t in st.lefts + st.rights:
+                for a in t.type or (): of_axis(a)
+                if t.pattern: out.update(t.pattern.vars())
+    for e in program.dims + [e for s in program.sides.values() for e in s.dims]:
+        if e.kind == 'alias': of_axis(e.body)
+        else: out.update(expr_names(e.body))
+    return out
+
+
+def check_program(program, doubts):
+    """Mistakes that need no checkpoint: unknown sides, mesh axes and references; tensors declared twice."""
+    for m in program.maps:
+        for s in (m.a, m.b):
+            if s not in program.sides: raise Wrong(f'{m.where}: no side {s}')
+        if m.a == m.b: raise Unsure(f'{m.where}: a map of a side to itself')
+        for _, st in walk(m.items, 'stmt'): check_means(program, m, st)
+    for s in program.sides.values(): check_side(s, doubts)
+
+
+def check_means(program, m, st):
+    if st.arrow != '<->': return
+    for terms, name in ((st.lefts, m.a), (st.rights, m.b)):
+        for t in terms:
+            if t.pattern and any(d.mean and d.pattern == t.pattern for _, d in walk(program.sides[name].items, 'decl')):
+                raise Wrong(f'{st.where}: replicas mean is one-way')
+
+
+def check_side(s, doubts):
+    known = mesh.axes_of(s)
+    for m in known:
+        if known.count(m) > 1: raise Wrong(f'{s.where}: mesh axis {m} twice')
+    for new, old in s.overlays:
+        for m in old:
+            if m not in s.mesh: raise Wrong(f'{s.where}: overlay on {m}, which is no mesh axis')
+        if not s.mesh: raise Wrong(f'{s.where}: an overlay without a mesh')
+    for p in s.places:
+        if p.axis not in s.mesh:
+            if p.axis in known: raise Unsure('a place on an overlay axis')
+            raise Wrong(f'{p.where}: no mesh axis {p.axis}')
+        if [q.var for q in s.places].count(p.var) > 1: raise Wrong(f'{p.where}: {p.var} is placed twice')
+    if s.zero and s.zero[0] not in known: raise Wrong(f'{s.where}: zero {s.zero[0]}, which is no mesh axis')
+    if s.zero and s.zero[1] not in ('flat', 'whole'): raise Unsure(f'zero by {s.zero[1]}')
+    declared, plain = {}, set()
+    for outer, d in walk(s.items, 'decl'):
+        if d.pattern in declared:
+            if not outer and not declared[d.pattern]: raise Wrong(f'{d.where}: {d.pattern.text} is declared twice')
+        declared[d.pattern] = outer
+        check_cuts(s, d, known)
+    for _, d in walk(s.items, 'decl'):
+        for other in [d.tied] + ([d.blocks[0]] if d.blocks else []):
+            if other is not None and other not in declared: raise Wrong(f'{d.where}: {other.text} is not declared')
+        if d.tied and d.tied == d.pattern: raise Wrong(f'{d.where}: tied to itself')
+        if d.on and not s.places: raise Wrong(f'{d.where}: on without place')
+
+
+def check_cuts(s, d, known):
+    def axis(n):
+        if n[0] == 'cut':
+            for m, _ in n[2]:
+                if m not in known: raise Wrong(f'{d.where}: no mesh axis {m}')
+        for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] in ('pad', 'cut') else (): axis(k)
+    for a in d.type or (): axis(a)
+    for a in d.stored or ():
+        def no_cut(n):
+            if n[0] == 'cut': raise Wrong(f'{d.where}: @ after stored')
+            for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] == 'pad' else (): no_cut(k)
+        no_cut(a)
+
+
+__all__ = ['run', 'Outcome', 'Typed', 'ax', 'fnmatch', 'Job']
