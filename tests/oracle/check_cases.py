@@ -2,7 +2,7 @@
 
     python3 -m tests.oracle.check_cases CASES_DIR [-v] [CASE...]
 
-Only cases whose commands are all runs (`--run`) are tried; the others are counted as skipped. For an `error` case it is
+Only cases whose commands are runs or checks of a rule file are tried; the others (fmt, diff, --plan, ...) are skipped. For an `error` case it is
 enough that the oracle refuses with one of the allowed statuses: it does not imitate the wording. A case in which the oracle
 is right but notes a doubt is listed under `doubtful` with -v. Exit status 1 if a tried case fails.
 """
@@ -13,10 +13,13 @@ from tests.oracle import judge  # noqa: E402
 from tests.oracle.aoa_oracle import engine, tensorfile  # noqa: E402
 
 
+OTHER = ('fmt', 'inspect', 'diff', 'digest', 'import-aoa', 'formats')
+
+
 def perform(arguments, work):
     """One command in a work folder: runs the oracle and writes the target."""
     out = engine.run(arguments, work)
-    if out.status == 0:
+    if out.status == 0 and '--run' in arguments:
         goal = os.path.join(work, out.target)
         if os.path.isdir(goal) and '--force' in arguments: shutil.rmtree(goal)
         os.makedirs(goal, exist_ok=True)
@@ -27,15 +30,15 @@ def perform(arguments, work):
 def try_case(case):
     """-> ('pass' | 'fail' | 'skip', lines, doubts)."""
     kind, cmds = judge.kind(case), judge.commands(case)
-    if kind not in ('expected', 'error') or any('--run' not in c for c in cmds): return 'skip', [], []
+    if kind not in ('expected', 'error', 'output') or any(c[0] in OTHER or '--plan' in c for c in cmds): return 'skip', [], []
     work = tempfile.mkdtemp(prefix='oracle-')
     try:
         judge.work_copy(case, work)
         for c in cmds:
             out = perform(c, work)
             if c is not cmds[-1] and out.status != 0: return 'fail', [f'status {out.status}: {out.message}'], out.doubts
-        if kind == 'error':
-            ok = out.status in judge.statuses(case)
+        if kind != 'expected':
+            ok = out.status in judge.statuses(case, kind)
             return ('pass' if ok else 'fail'), [f'status {out.status}: {out.message}'], out.doubts
         if out.status != 0: return 'fail', [f'status {out.status}: {out.message}'], out.doubts
         lines = judge.differences(case, os.path.join(work, judge.target(cmds[-1])))

@@ -19,8 +19,8 @@ def kind(case):
     return found[0] if len(found) == 1 else None
 
 
-def statuses(case):
-    with open(os.path.join(case, 'error'), encoding='utf-8') as f: return [int(x) for x in f.readline().split()]
+def statuses(case, kind='error'):
+    with open(os.path.join(case, kind), encoding='utf-8') as f: return [int(x) for x in f.readline().split()]
 
 
 def work_copy(case, folder):

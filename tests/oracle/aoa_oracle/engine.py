@@ -3,7 +3,7 @@
 run(argv, folder) -> Outcome. The steps: rules, ends and route, files, dimensions, maps, coverage, writing.
 """
 import fnmatch, os, re
-from . import axes as ax, cli, mapping, mesh, names, program as programs
+from . import axes as ax, check, cli, mapping, mesh, names, program as programs
 from .ast import Statement, Term, walk
 from .checkpoint import Source, read_files, read_json
 from .dims import Dims, Fact, solve
@@ -32,9 +32,11 @@ def run(argv, folder='.'):
         os.chdir(folder)
         job = Job(argv, doubts)
         files = job.run()
-        return Outcome(0, files, '', doubts.notes, job.target[1], job.says)
+        return Outcome(0, files, '', doubts.notes, job.target and job.target[1], job.says)
     except Wrong as e: return Outcome(e.status, None, str(e), doubts.notes)
-    except Unknown as e: return Outcome(1, None, str(e), doubts.notes)
+    except Unknown as e:
+        if any(a.startswith('--only') for a in argv): doubts.note('--only and an unknown dimension')
+        return Outcome(1, None, str(e), doubts.notes)
     except Unsure as e: return Outcome(None, None, str(e), doubts.notes)
     except RecursionError: return Outcome(None, None, 'recursion', doubts.notes)
     finally: os.chdir(here)
@@ -42,14 +44,18 @@ def run(argv, folder='.'):
 
 class Job:
     def __init__(self, argv, doubts):
-        self.doubts, self.says = doubts, []
+        self.doubts, self.says, self.target = doubts, [], None
         self.options = cli.parse(argv, doubts)
 
     def run(self):
         o = self.options
-        if not o.has('--run'): raise Unsure('not a run')
+        if o.has('--plan'): raise Unsure('not a run')
         self.program = programs.load(o.rules, self.doubts)
         check_program(self.program, self.doubts)
+        static = check.errors(self.program, self.doubts)
+        if not o.has('--run'):
+            if static: raise Wrong(static[0])
+            return {}
         self.source, self.target = cli.end(o, self.program, 'from'), cli.end(o, self.program, 'to')
         for name, _ in (self.source, self.target): self.program.side(name)
         given_from, counts_from = mesh.parse_sizes(o.values.get('--mesh-from', ''), '--mesh-from')
@@ -72,8 +78,9 @@ class Job:
         self.define()
         if any(v.pending for v in self.views): raise Wrong('a condition has no value')
         for v in self.views: self.note_repeats(v)
-        results = self.convert(route)
-        return self.finish(results)
+        files = self.finish(self.convert(route))
+        if static: self.doubts.note(f'wrong in a part that the run does not use: {static[0]}')
+        return files
 
     # -- ends and dimensions ------------------------------------------------------------------------------------------
 
@@ -255,6 +262,7 @@ class Job:
         view, o = self.views[-1], self.options
         members = view.all_members()
         results = {n: r for n, r in results.items() if self.wanted(n)}
+        self.note_halves(results)
         results.update(self.tied(members, results))
         results = {n: r for n, r in results.items() if self.wanted(n) and r.exists()}
         scales = {n: m for n, m in members.items() if m.decl.blocks}
@@ -272,6 +280,16 @@ class Job:
         if self.supply.scales and not scales: raise Unsure('scales that the target does not declare')
         if o.has('--states'): self.states(writer, results)
         return self.files(writer, ranks)
+
+    def note_halves(self, results):
+        """Of one statement instance some targets exist and others do not, or an undeclared one does not: not clear."""
+        groups = {}
+        for r in results.values():
+            if not r.exists() and r.member.decl is None: self.doubts.note(f'{r.name} is not made, and not declared')
+            common = set.intersection(*[set(t.pattern.vars()) for t in r.lowered.ins + r.lowered.outs if t.pattern] or [set()])
+            key = (id(r.lowered.st), tuple(sorted((v, n) for v, n in r.member.values.items() if v in common)))
+            groups.setdefault(key, set()).add(r.exists())
+        if any(len(g) > 1 for g in groups.values()): self.doubts.note('half of a statement')
 
     def scaled(self, m): return names.spell(m.decl.blocks[0], m.values, self.views[-1].end.extent)
 
@@ -308,7 +326,9 @@ class Job:
         weights = set(self.checkpoint_files.consumed)
         left -= {(r, t.replace('{}', n)) for r, n in weights for t in templates}
         for m in self.supply.scales.values(): left -= {(r, n) for r, _, n in self.checkpoint_files.holders(m)}
+        elsewhere = {n for _, n in self.checkpoint_files.consumed}
         for r, n in sorted(left):
+            if n in elsewhere: self.doubts.note(f'{n} on a rank that should not have it')
             if any(re.fullmatch(re.escape(t).replace(re.escape('{}'), '.*'), n) for t in templates): self.doubts.note(f'{n}: a state of nothing')
         if left: raise Wrong(f'nothing consumes {sorted(left)[0][1]} of rank {sorted(left)[0][0]}')
 

@@ -24,7 +24,7 @@ class Ref:
 def placeholder(pat): return any(v in IDS for v in pat.vars())
 
 
-def expand_stars(terms, known, where, doubts, right):
+def expand_stars(terms, known, where, doubts):
     out = []
     for t in terms:
         if t.pattern is None or not t.pattern.has('star'):
@@ -32,7 +32,7 @@ def expand_stars(terms, known, where, doubts, right):
             continue
         if t.pattern.vars() or sum(s[0] == 'star' for s in t.pattern.segs) > 1: raise Unsure(f'{where}: a star beside a variable or another star')
         regex = ''.join(r'(\d+)' if s[0] == 'star' else re.escape(s[1]) for s in t.pattern.segs)
-        found = sorted((int(m.group(1)), m.group(1), n) for n in known for m in [re.fullmatch(regex, n)] if m)
+        found = sorted((int(m.group(1)), m.group(1), n) for n in known() for m in [re.fullmatch(regex, n)] if m)
         if not found: raise Wrong(f'{where}: {t.pattern.text} matches nothing')
         if len({f[0] for f in found}) < len(found) or any(str(a) != b for a, b, _ in found): doubts.note('numbers with leading zeros')
         out += [Term(names.literal(n), t.transposed, t.type, t.stored, t.dtype) for _, _, n in found]
@@ -72,13 +72,12 @@ class Lowered:
     def __init__(self, st, flipped, fors, run):
         self.st, self.flipped, self.fors, self.where, self.attrs, self.run = st, flipped, fors, st.where, st.attrs, run
         ins, outs = (st.rights, st.lefts) if flipped else (st.lefts, st.rights)
-        known = run.supply.names()
-        self.ins = expand_stars(ins, known, st.where, run.doubts, False)
-        self.outs = expand_stars(outs, run.dst.members_by_name(), st.where, run.doubts, True)
+        self.ins = expand_stars(ins, run.supply.names, st.where, run.doubts)
+        self.outs = expand_stars(outs, run.dst.members_by_name, st.where, run.doubts)
         self.ids = {}
         if any(t.pattern is not None and placeholder(t.pattern) for t in self.ins + self.outs):
             if flipped: run.doubts.note('placeholders backwards')
-            self.ids = id_numbers(self.ins, self.outs, known, run.results, st.where, run.doubts)
+            self.ids = id_numbers(self.ins, self.outs, run.supply.names(), run.results, st.where, run.doubts)
             self.outs = lower_offset(self.outs)
 
     def numbers(self, var):

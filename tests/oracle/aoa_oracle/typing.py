@@ -10,6 +10,9 @@ class Plan:
         self.lowered, self.doubts = lowered, lowered.run.doubts
         self.in_types, self.out_types = self.renumber(in_types), self.renumber(out_types)
         self.in_vars = [list(dict.fromkeys(t.pattern.vars())) if t.pattern is not None else [] for t in lowered.ins]
+        counts = [sum(1 for t in types if t is not None for a in t.axes for _ in ax.find(a, ('any',))) for types in (in_types, out_types)]
+        if counts[0] != counts[1] and all(t.pattern is not None for t in lowered.ins + lowered.outs):
+            raise Wrong(f'{lowered.where}: {counts[0]} and {counts[1]} axes _')
         self.in_piece_vars, self.matches, self.readers = {}, {}, {}
         self.match(self.pieces(lowered.ins, self.in_types), self.pieces(lowered.outs, self.out_types))
 

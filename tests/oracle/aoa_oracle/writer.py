@@ -68,6 +68,7 @@ class Writer:
     def state(self, result, role, template, dtype):
         if result.member.decl and result.member.decl.tied or self.is_tied(result.name): self.doubts.note('states of a tied tensor')
         g, typed = result.value(role), result.typed
+        if self.options.dtype and not dtype: self.doubts.note('--dtype and a state without a dtype')
         if dtype and g.dtype != dtype: raise Unsure(f'{role}: {g.dtype} to {dtype}')
         for r, c, name in self.holders(result.member):
             t = self.local(g, typed, c, g.dtype, g.vals, 0, result.where)
