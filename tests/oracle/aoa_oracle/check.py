@@ -60,7 +60,9 @@ class Checker:
         try: lefts, rights = self.types(m.a, st.lefts), self.types(m.b, st.rights)
         except LookupError: return
         if 'copy' in st.attrs:
-            for t, r in zip(st.rights, rights): self.match(m, st, st.lefts, lefts, [t], [r])
+            for i in range(len(st.lefts if st.arrow == '<-' else st.rights)):
+                if st.arrow == '<-': self.match(m, st, st.lefts[i:i + 1], lefts[i:i + 1], st.rights, rights)
+                else: self.match(m, st, st.lefts, lefts, st.rights[i:i + 1], rights[i:i + 1])
         else: self.match(m, st, st.lefts, lefts, st.rights, rights)
 
     def dtypes(self, m, st):

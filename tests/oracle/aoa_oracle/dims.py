@@ -15,6 +15,7 @@ class Dims:
         self.config, self.doubts = config, doubts
         self.equations = [('', e) for e in program.dims]
         self.locals, self.known, self.origin, self.overridden = {'': {e.name for e in program.dims}}, {}, {}, set()
+        self.waiting = None
 
     # -- scopes -------------------------------------------------------------------------------------------------------
 
@@ -122,10 +123,13 @@ class Dims:
 
     def defaults(self):
         new = [(s, e) for s, e in self.equations if e.kind == '?=' and (s, e.name) not in self.known]
-        if len(new) > 1: self.doubts.note('several defaults')
+        left = {(s, e.name) for s, e in new}
+        if self.waiting is not None and self.waiting - left: self.doubts.note('one default gives another one a value')
         for scope, e in new:
-            try: return self.say((scope, e.name), self.evaluate(scope, e.body, e.where), e.where)
+            try: said = self.say((scope, e.name), self.evaluate(scope, e.body, e.where), e.where)
             except Unknown: continue
+            self.waiting = left - {(scope, e.name)}
+            return said
         return False
 
 

@@ -222,6 +222,7 @@ class Job:
         for key, stages in found.items():
             total = sum(max(s) + 1 if s else 0 for s in stages.values())
             if total == 0 and not optional[key]: continue
+            if optional[key] and key[1] in used_names(self.program, patterns=False): self.doubts.note(f'{key[1]} is only said by the members of an optional family')
             if optional[key] and any(len(s) != max(s) + 1 for s in stages.values() if s): self.doubts.note(f'{key[1]}: gaps in an optional family')
             out.append((key, total, 'names of the source'))
         return out
@@ -447,8 +448,8 @@ def names_with_variables(program, side):
     return out
 
 
-def used_names(program):
-    """Every name that stands in a type, a tensor name or an equation of the file."""
+def used_names(program, patterns=True):
+    """Every name that stands in a type, an equation or (if asked) a tensor name of the file."""
     out = set()
 
     def of_axis(n):
@@ -458,13 +459,13 @@ def used_names(program):
     for s in program.sides.values():
         for _, d in walk(s.items, 'decl'):
             for a in d.type or (): of_axis(a)
-            out.update(d.pattern.vars())
+            if patterns: out.update(d.pattern.vars())
         for p in s.places:
             if isinstance(p.arg, tuple): out.update(expr_names(p.arg))
         for _, st in [(None, st) for m in program.maps for _, st in walk(m.items, 'stmt')]:
             for t in st.lefts + st.rights:
                 for a in t.type or (): of_axis(a)
-                if t.pattern: out.update(t.pattern.vars())
+                if t.pattern and patterns: out.update(t.pattern.vars())
     for e in program.dims + [e for s in program.sides.values() for e in s.dims]:
         if e.kind == 'alias': of_axis(e.body)
         else: out.update(expr_names(e.body))

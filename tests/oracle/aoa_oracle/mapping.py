@@ -120,6 +120,9 @@ class MapRun:
         names = set(a.pattern.vars()), set(b.pattern.vars())
         typed = ta if ta.axes is not None else tb
         if names[0] != names[1]: raise Unsure(f'{low.where}: an untyped family opposite a typed one with other variables')
+        other = self.src.end if ta.axes is None else self.dst.end
+        if any(v in other.placements and v not in other.by_name for p in ax.product_pieces(typed.axes) for v in map(ax.name_of, p[1])):
+            self.doubts.note('an untyped tensor whose partner has a dealt axis')
         bare = typed.stripped()
         if ta.axes is None: bare.end, bare.dtype, bare.decl = tb.end, ta.dtype, ta.decl
         else: bare.dtype, bare.decl = tb.dtype, tb.decl

@@ -28,6 +28,14 @@ class Writer:
         dtype, vals = self.final_dtype(result, g)
         for r, c, name in self.holders(result.member):
             self.put(r, name, self.local(g, typed, c, dtype, vals, g.fill, result.where))
+        self.check_whole(result, g, typed)
+
+    def check_whole(self, result, g, typed):
+        """Elements that no rank holds are lost; the contract forbids it for one piece cut twice, and is silent otherwise."""
+        if typed.axes is None: return
+        anys = {a[1]: n for a, n in zip(typed.axes, g.shape) if a[0] == 'any'}
+        kept = {k for _, c, _ in self.holders(result.member) for k in ax.elements(typed.axes, typed.query(c, anys))}
+        if len(kept - {ax.FILL}) < len(g.vals): self.doubts.note(f'{result.name}: elements that no rank holds')
 
     def final_dtype(self, result, g):
         """--dtype casts floating-point tensors whose type declares none."""
