@@ -95,6 +95,7 @@ class MapRun:
         if attrs.keys() & set(FUSED): self.check_fused(low)
         if single and 'axis' in attrs and not attrs.keys() & set(FUSED) and not any(t.transposed for t in low.ins + low.outs) and not attrs.keys() & {'permute', 'reshape'}:
             moving = False                                   # axis= from one to one does nothing
+            if in_types[0].axes is not None and out_types[0].axes is not None: self.doubts.note('axis= between two types')
         if moving: return self.paddle(low, in_types, out_types)
         if attrs.keys() & set(HEADS): raise Unsure(f'{low.where}: heads without a fused flag')
         if 'copy' in attrs: return self.copy(low, in_types, out_types)
@@ -209,6 +210,7 @@ class MapRun:
         reading = any(r.result is old for r in result.refs) if old else False
         if old is not None and not (old.read or reading):
             raise Wrong(f'{result.where}: {result.name} is made twice, also at {old.where}')
+        if old is not None and result.member.decl is not None: self.doubts.note(f'{result.name} is declared, made and replaced')
         self.reads(result.lowered, result.refs)
         self.results[result.name] = result
 
