@@ -17,12 +17,13 @@ class Global:
 
 def read_files(path, side, given):
     """-> ([{name: Tensor} per rank], {mesh axis: size} as the files say, or None, configuration)."""
-    if not os.path.isdir(path): raise Wrong(f'{path}: no such folder')
+    if not os.path.isdir(path): raise Wrong(f'{path}: no such folder', also=(2, 3))
     found, config = sorted(os.listdir(path)), None
     if side.format == 'hf' and 'config.json' in found: config = read_json(os.path.join(path, 'config.json'))
     if side.format not in ('hf', 'safetensors'): raise Unsure(f'format {side.format}')
     rank_files = [f for f in found if f.startswith('rank_') and f.endswith('.safetensors')]
     if side.mesh and side.format == 'safetensors':
+        if not found: raise Wrong(f'{path}: an empty folder', also=(2, 3))
         if not rank_files: raise Unsure(f'{path}: no rank files for a side with a mesh')
         return read_ranks(path, rank_files, given) + (config,)
     if rank_files: raise Unsure(f'{path}: rank files for a side without a mesh')
@@ -33,7 +34,7 @@ def read_files(path, side, given):
         files = sorted(set(read_json(os.path.join(path, index[0]))['weight_map'].values()))
     tensors = {}
     for f in files:
-        if f not in found: raise Wrong(f'{path}: {f} is missing')
+        if f not in found: raise Wrong(f'{path}: {f} is missing', also=(2, 3))
         tensors.update(tensorfile.read(os.path.join(path, f))[0])
     return [tensors], None, config
 

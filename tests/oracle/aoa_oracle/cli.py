@@ -86,5 +86,5 @@ def ranks(o, count):
         m = re.fullmatch(r'(\d+)(?:-(\d+))?', part.strip())
         if not m: raise Wrong(f'--ranks {text}', 2)
         out |= set(range(int(m.group(1)), int(m.group(2) or m.group(1)) + 1))
-    if not out or max(out) >= count: raise Wrong(f'--ranks {text}: the target has {count} ranks')
+    if not out or max(out) >= count: raise Wrong(f'--ranks {text}: the target has {count} ranks', also=(2,))
     return out

@@ -2,14 +2,16 @@
 
 run(argv, folder) -> Outcome. The steps: rules, ends and route, files, dimensions, maps, coverage, writing.
 """
-import fnmatch, os, re
-from . import axes as ax, check, cli, mapping, mesh, names, program as programs
+import os, re
+from . import check, cli, mapping, mesh, names, program as programs
 from .ast import Statement, Term, walk
 from .checkpoint import Source, read_files, read_json
 from .dims import Dims, Fact, solve
 from .errors import Doubts, Unknown, Unsure, Wrong
 from .supply import Checkpoint, Results, tied_statement
-from .view import Typed, View, active
+from .view import View, active
+from .rulecheck import check_program
+from .rulenames import expr_names, find_route, names_with_variables, used_names
 from .writer import Writer
 
 
@@ -19,9 +21,9 @@ class Outcome:
     status None: the contract (or this oracle) does not say.
     """
 
-    def __init__(self, status, files=None, message='', doubts=(), target=None, says=()):
+    def __init__(self, status, files=None, message='', doubts=(), target=None, says=(), also=()):
         self.status, self.files, self.message, self.doubts = status, files or {}, message, list(doubts)
-        self.target, self.says = target, list(says)
+        self.target, self.says, self.also = target, list(says), also
 
     def certain(self): return self.status is not None and not self.doubts
 
@@ -33,7 +35,7 @@ def run(argv, folder='.'):
         job = Job(argv, doubts)
         files = job.run()
         return Outcome(0, files, '', doubts.notes, job.target and job.target[1], job.says)
-    except Wrong as e: return Outcome(e.status, None, str(e), doubts.notes)
+    except Wrong as e: return Outcome(e.status, None, str(e), doubts.notes, also=e.also)
     except Unknown as e:
         if any(a.startswith('--only') for a in argv): doubts.note('--only and an unknown dimension')
         return Outcome(1, None, str(e), doubts.notes)
@@ -269,7 +271,7 @@ class Job:
         scales = {n: m for n, m in members.items() if m.decl.blocks}
         if o.only:
             o_names = list(results) + [n for n, m in scales.items() if self.scaled(m) in results]
-            if not o_names: raise Wrong(f'--only {o.only} matches nothing')
+            if not o_names: raise Wrong(f'--only {o.only} matches nothing', also=(2,))
         else: self.coverage(members, results)
         ranks = cli.ranks(o, len(view.end.ranks))
         writer = Writer(view, results, o)
@@ -311,8 +313,7 @@ class Job:
                     continue
                 if results[original].typed.dtype != d.dtype: self.doubts.note('tied with another dtype')
                 st = tied_statement(d.tied, d.pattern, d.where)
-                st.attrs['fill'] = results[original].lowered.attrs.get('fill', 0)
-                if st.attrs['fill']: self.doubts.note('fill of a tied tensor')
+                if results[original].lowered.attrs.get('fill', 0): self.doubts.note('fill of a tied tensor')
                 run = mapping.MapRun([(st, fors)], False, view, view, Results(results), self.options)
                 out[m.name] = run.results[m.name]
         return out
@@ -403,133 +404,3 @@ class MapEnd:
 
 def glob(pattern, name):
     return bool(re.fullmatch(''.join('.*' if c == '*' else '.' if c == '?' else re.escape(c) for c in pattern), name))
-
-
-def expr_names(e):
-    if e[0] == 'name': return {e[1]}
-    return set().union(*[expr_names(x) for x in flat(e[1:])]) if len(e) > 1 else set()
-
-
-def flat(parts):
-    for p in parts:
-        if isinstance(p, tuple):
-            if p and isinstance(p[0], str): yield p
-            else: yield from flat(p)
-
-
-def find_route(program, a, b):
-    """[(map, flipped, side reached)], the shortest; None for a side to itself."""
-    if a == b: return None
-    paths, seen = [[]], {a}
-    ends = {(): a}
-    frontier = [(a, [])]
-    while frontier:
-        found, following = [], []
-        for at, path in frontier:
-            for m in program.maps:
-                for flipped, here, there in ((False, m.a, m.b), (True, m.b, m.a)):
-                    if here != at or there in seen: continue
-                    step = path + [(m, flipped, there)]
-                    (found if there == b else following).append((there, step))
-        if len(found) > 1: raise Unsure('several routes')
-        if found: return found[0][1]
-        seen |= {x for x, _ in following}
-        frontier = following
-    raise Wrong(f'no map leads from {a} to {b}')
-
-
-def names_with_variables(program, side):
-    """Variables that some tensor of a side has in its name."""
-    out = {v for _, d in walk(side.items, 'decl') for v in d.pattern.vars()}
-    for m in program.maps:
-        for _, st in walk(m.items, 'stmt'):
-            for terms, name in ((st.lefts, m.a), (st.rights, m.b)):
-                if name == side.name: out |= {v for t in terms if t.pattern for v in t.pattern.vars()}
-    return out
-
-
-def used_names(program, patterns=True):
-    """Every name that stands in a type, an equation or (if asked) a tensor name of the file."""
-    out = set()
-
-    def of_axis(n):
-        if n[0] == 'name': out.add(n[1])
-        if n[0] == 'pad': out.update(expr_names(n[2]))
-        for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] in ('pad', 'cut') else (): of_axis(k)
-    for s in program.sides.values():
-        for _, d in walk(s.items, 'decl'):
-            for a in d.type or (): of_axis(a)
-            if patterns: out.update(d.pattern.vars())
-        for p in s.places:
-            if isinstance(p.arg, tuple): out.update(expr_names(p.arg))
-        for _, st in [(None, st) for m in program.maps for _, st in walk(m.items, 'stmt')]:
-            for t in st.lefts + st.rights:
-                for a in t.type or (): of_axis(a)
-                if t.pattern and patterns: out.update(t.pattern.vars())
-    for e in program.dims + [e for s in program.sides.values() for e in s.dims]:
-        if e.kind == 'alias': of_axis(e.body)
-        else: out.update(expr_names(e.body))
-    return out
-
-
-def check_program(program, doubts):
-    """Mistakes that need no checkpoint: unknown sides, mesh axes and references; tensors declared twice."""
-    for m in program.maps:
-        for s in (m.a, m.b):
-            if s not in program.sides: raise Wrong(f'{m.where}: no side {s}')
-        if m.a == m.b: raise Unsure(f'{m.where}: a map of a side to itself')
-        for _, st in walk(m.items, 'stmt'): check_means(program, m, st)
-    for s in program.sides.values(): check_side(s, doubts)
-
-
-def check_means(program, m, st):
-    if st.arrow != '<->': return
-    for terms, name in ((st.lefts, m.a), (st.rights, m.b)):
-        for t in terms:
-            if t.pattern and any(d.mean and d.pattern == t.pattern for _, d in walk(program.sides[name].items, 'decl')):
-                raise Wrong(f'{st.where}: replicas mean is one-way')
-
-
-def check_side(s, doubts):
-    known = mesh.axes_of(s)
-    for m in known:
-        if known.count(m) > 1: raise Wrong(f'{s.where}: mesh axis {m} twice')
-    for new, old in s.overlays:
-        for m in old:
-            if m not in s.mesh: raise Wrong(f'{s.where}: overlay on {m}, which is no mesh axis')
-        if not s.mesh: raise Wrong(f'{s.where}: an overlay without a mesh')
-    for p in s.places:
-        if p.axis not in s.mesh:
-            if p.axis in known: raise Unsure('a place on an overlay axis')
-            raise Wrong(f'{p.where}: no mesh axis {p.axis}')
-        if [q.var for q in s.places].count(p.var) > 1: raise Wrong(f'{p.where}: {p.var} is placed twice')
-    if s.zero and s.zero[0] not in known: raise Wrong(f'{s.where}: zero {s.zero[0]}, which is no mesh axis')
-    if s.zero and s.zero[1] not in ('flat', 'whole'): raise Unsure(f'zero by {s.zero[1]}')
-    declared, plain = {}, set()
-    for outer, d in walk(s.items, 'decl'):
-        if d.pattern in declared:
-            if not outer and not declared[d.pattern]: raise Wrong(f'{d.where}: {d.pattern.text} is declared twice')
-        declared[d.pattern] = outer
-        check_cuts(s, d, known)
-    for _, d in walk(s.items, 'decl'):
-        for other in [d.tied] + ([d.blocks[0]] if d.blocks else []):
-            if other is not None and other not in declared: raise Wrong(f'{d.where}: {other.text} is not declared')
-        if d.tied and d.tied == d.pattern: raise Wrong(f'{d.where}: tied to itself')
-        if d.on and not s.places: raise Wrong(f'{d.where}: on without place')
-
-
-def check_cuts(s, d, known):
-    def axis(n):
-        if n[0] == 'cut':
-            for m, _ in n[2]:
-                if m not in known: raise Wrong(f'{d.where}: no mesh axis {m}')
-        for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] in ('pad', 'cut') else (): axis(k)
-    for a in d.type or (): axis(a)
-    for a in d.stored or ():
-        def no_cut(n):
-            if n[0] == 'cut': raise Wrong(f'{d.where}: @ after stored')
-            for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] == 'pad' else (): no_cut(k)
-        no_cut(a)
-
-
-__all__ = ['run', 'Outcome', 'Typed', 'ax', 'fnmatch', 'Job']

@@ -8,9 +8,11 @@ Doubts: a run may go on although the contract is silent about a detail; the doub
 
 
 class Wrong(Exception):
-    def __init__(self, text, status=1):
+    """`also`: further statuses that the conformance suite allows for this mistake."""
+
+    def __init__(self, text, status=1, also=()):
         super().__init__(text)
-        self.status = status
+        self.status, self.also = status, tuple(also)
 
 
 class Unsure(Exception):

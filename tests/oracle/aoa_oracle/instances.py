@@ -58,6 +58,8 @@ def id_numbers(ins, outs, known, results, where, doubts):
     for t in ins + outs:
         if t.pattern is not None and not set(wanted) <= set(t.pattern.vars()): raise Wrong(f'{where}: {t.pattern.text} lacks {wanted}')
     if any(v in IDS and v not in wanted for t in ins + outs if t.pattern is not None for v in t.pattern.vars()): raise Unsure(f'{where}: several placeholders')
+    if any(s[0] == 'var' and s[1] in IDS and s[2:] != (0, 0) for t in ins + outs if t.pattern is not None for s in t.pattern.segs):
+        doubts.note('a placeholder with an offset or a width')
     match = names.matcher(first)
     found = [m for n in known for m in [match(n)] if m is not None]
     made = [m for n in results for m in [match(n)] if m is not None and n not in known]

@@ -90,6 +90,8 @@ class MapRun:
         attrs = low.attrs
         in_types = [one_type(self.src, low, t) if t.pattern else None for t in low.ins]
         out_types = [one_type(self.dst, low, t) if t.pattern else None for t in low.outs]
+        if 'fill' in attrs and all(t.pattern for t in low.ins) and not any(True for x in out_types if x and x.axes for a in x.axes for _ in ax.find(a, ('pad',))):
+            self.doubts.note(f'{low.where}: fill= without effect')
         moving = any(t.transposed for t in low.ins + low.outs) or any(k in attrs for k in MOVING)
         single = len(low.ins) == len(low.outs) == 1
         if attrs.keys() & set(FUSED): self.check_fused(low)
@@ -175,7 +177,8 @@ class MapRun:
 
     def check_fused(self, low):
         extra = [k for k in low.attrs if k not in FUSED + HEADS + ('axis',)]
-        if extra: raise Wrong(f'{low.where}: {extra[0]} beside a fused flag')
+        if extra and extra[0] in ('permute', 'reshape', 'dtype', 'src_dtype', 'dst_dtype'): raise Wrong(f'{low.where}: {extra[0]} beside a fused flag')
+        if extra: raise Unsure(f'{low.where}: {extra[0]} beside a fused flag')
         if len([k for k in low.attrs if k in FUSED]) > 1: raise Unsure(f'{low.where}: two fused flags')
 
     def paddle(self, low, in_types, out_types):

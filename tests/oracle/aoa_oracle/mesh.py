@@ -32,9 +32,9 @@ def complete(side, given, option):
         for m in new[1:]:
             sizes[m] = given.get(m, 1)
             rest *= sizes[m]
-        if ranks % rest: raise Wrong(f'overlay {", ".join(new)}: {rest} does not divide {ranks} ranks')
+        if ranks % rest: raise Wrong(f'overlay {", ".join(new)}: {rest} does not divide {ranks} ranks', also=(2,))
         sizes[new[0]] = ranks // rest
-        if given.get(new[0], sizes[new[0]]) != sizes[new[0]]: raise Wrong(f'overlay {", ".join(new)}: not {ranks} ranks')
+        if given.get(new[0], sizes[new[0]]) != sizes[new[0]]: raise Wrong(f'overlay {", ".join(new)}: not {ranks} ranks', also=(2,))
     return sizes
 
 

@@ -19,7 +19,7 @@ def load(path, doubts, seen=()):
     if path in seen: raise Wrong(f'{path} imports itself')
     try:
         with open(path, encoding='utf-8', newline='') as f: text = f.read()
-    except OSError: raise Wrong(f'{path}: cannot be read')
+    except OSError: raise Wrong(f'{path}: cannot be read', also=(2, 3))
     except UnicodeDecodeError: raise Wrong(f'{path}: no UTF-8')
     own, program = parser.parse(text, path), Program(doubts)
     for name, where in own.imports:

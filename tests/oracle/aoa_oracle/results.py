@@ -44,6 +44,8 @@ class Result:
             return next(iter(found)) if found else None
         want = self.typed.dtype
         attr = self.attribute_dtype()
+        if 'cast' in self.lowered.attrs and found <= {want or attr} and not self.lowered.attrs.keys() & {'scale', 'offset', 'normalize'}:
+            self.options.doubts.note(f'{self.where}: cast= without effect')
         if attr and want and attr != want: raise Wrong(f'{self.where}: {attr} against the declared {want}')
         if want and not attr and self.lowered.st.arrow == '<->' and any(d != want for d in found):
             self.options.doubts.note(f'{self.name}: <-> casts what declares no dtype')

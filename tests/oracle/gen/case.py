@@ -15,6 +15,7 @@ class Case:
         for path, text in {**self.files, 'rules.aoa': self.rules}.items():
             with open(os.path.join(folder, path), 'w', encoding='utf-8', newline='') as f: f.write(text)
         for name, files in self.sources.items():
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
             for path, content in files.items():
                 if isinstance(content, bytes):
                     os.makedirs(os.path.join(folder, name), exist_ok=True)
@@ -35,7 +36,8 @@ class Case:
         self.put(folder)
         with open(os.path.join(folder, 'cmd'), 'w', encoding='utf-8') as f: f.write(join(self.command) + '\n')
         if outcome.status:
-            with open(os.path.join(folder, 'error'), 'w') as f: f.write(('1' if outcome.status == 1 else '1 2') + '\n')
+            statuses = {1, outcome.status, *outcome.also}
+            with open(os.path.join(folder, 'error'), 'w') as f: f.write(' '.join(map(str, sorted(statuses))) + '\n')
             return
         for path, (tensors, meta) in outcome.files.items(): tensorfile.write(os.path.join(folder, 'expected', path), tensors, meta)
 

@@ -205,10 +205,23 @@ class Chain:
             if right: self.dims += [f'{d} = {n}' for d, n in zip(dims, shape)]
         return f'{name} [{" ".join(axes)}]'
 
+    def backward(self):
+        """Two-way renames, ^T and permutations, run against the arrow's writing order."""
+        r, lines = self.rng, []
+        for _ in range(r.randint(1, 4)):
+            s, out = self.shape(r.choice([1, 2, 2, 3])), self.name()
+            n, x = self.fresh(s), r.random()
+            perm = r.sample(range(len(s)), len(s))
+            lines.append(f'{out}^T <-> {n}' if x < 0.5 else f"{out} <-> {n}, permute='{perm}'" if x < 0.8 else f'{out} <-> {n}')
+        text = '# paddle backwards\nside a { format safetensors }\nside b { format safetensors }\nmap b <-> a {\n' + ''.join(f'  {x}\n' for x in lines) + '}\n'
+        case = Case(text, ['rules.aoa', '--run', '--from', 'a:src', '--to', 'b:out'], {'src': {'model.safetensors': (self.sources, {})}})
+        return case, case.outcome()
+
     def build(self):
         r = self.rng
         self.kind = r.choice(['any', 'tame'])
         self.dtype = r.choice(['F32', 'BF16', 'F16', 'I32', 'U8', 'F8_E4M3']) if self.kind == 'any' else 'F32'
+        if r.random() < 0.08: return self.backward()
         steps = [self.rename, self.transpose, self.transpose, self.permute, self.split, self.split, self.concat, self.concat, self.star, self.array,
                  self.attention, self.attention, self.feed_forward, self.feed_forward, self.reshape, self.cast, self.family, self.family,
                  self.two_readers, self.drop]

@@ -13,7 +13,8 @@ TUNE = {'compose': 0.25, 'itself': 0.12, 'source_mesh': 0.45, 'target_mesh': 0.7
         'cast': 0.15, 'arith': 0.1, 'normalize': 0.03, 'pieces': 0.12, 'drop': 0.15, 'create': 0.15, 'copy': 0.08, 'tied': 0.12, 'optional': 0.12,
         'for': 0.12, 'if': 0.15, 'guard': 0.1, 'inline': 0.15, 'untyped': 0.1, 'states': 0.25, 'zero': 0.4, 'scalar': 0.5, 'only': 0.08,
         'ranks': 0.08, 'dtype': 0.06, 'overlay': 0.1, 'import': 0.06, 'noise': 0.1, 'local': 0.3, 'blocks': 0.08, 'on': 0.3, 'mean': 0.03,
-        'repeat': 0.3, 'explicit': 0.35, 'star': 0.08, 'braces': 0.4, 'number': 0.04, 'counts': 0.3, 'spelling': 0.15, 'told': 0.3}
+        'repeat': 0.3, 'explicit': 0.35, 'star': 0.08, 'braces': 0.4, 'number': 0.04, 'counts': 0.3, 'spelling': 0.15, 'told': 0.3,
+        'family': 0.05, 'default_block': 0.05}
 
 
 class Program(Builder):
@@ -592,6 +593,11 @@ class Program(Builder):
         import json
         files = {'config.json': json.dumps(config)} if '--config' in command else {}
         text = ''.join(parts)
+        if self.some('family'): text = 'family x-1\n' + text
+        if self.some('default_block'):
+            text = f'default {{ from {self.a.name} "src"  to {self.b.name} "out" }}\n' + text
+            i = command.index('--from' if self.chance(0.5) else '--to')
+            command = command[:i] + command[i + 2:]
         if self.some('import'):
             files['base.aoa'] = text
             text = 'import "base.aoa"\n'
