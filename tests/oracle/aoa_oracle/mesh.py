@@ -1,6 +1,6 @@
 """Meshes of the two ends of a run: sizes, rank coordinates, overlays, and how places deal a variable to stages."""
 import itertools, re
-from . import exprs
+from . import axes as ax, exprs
 from .errors import Unsure, Wrong
 
 
@@ -134,6 +134,14 @@ class End:
             return (kind, self.resolve(node[1], scope), node[2])
         if kind == 'any': return ('any', -1)
         return node
+
+    def physical(self, axis):
+        """The mesh axes over which an axis counts: itself, or those that its overlay covers."""
+        return next((set(old) for new, old in self.side.overlays if axis in new), {axis})
+
+    def cut_by(self, axes, mesh_axis):
+        """Whether a type is cut by a mesh axis, directly or through an overlay."""
+        return any(mesh_axis in self.physical(m) for _, _, cuts in ax.product_pieces(axes) for m in cuts)
 
     def first_last(self, ends, coords):
         if not self.side.places: raise Wrong(f'side {self.side.name}: on first or last without a place')

@@ -110,6 +110,7 @@ class Checkpoint:
         axis, how = self.side.zero
         if how not in ('flat', 'whole'): raise Unsure(f'zero by {how}')
         if axis not in self.side.mesh: raise Unsure('zero by an overlay axis')
+        if typed.axes is not None and self.end.cut_by(typed.axes, axis): raise Unsure('the axis of zero cuts the weight')
         out = []
         for r, c, n in holders:
             group = sorted((c2[axis], r2) for r2, c2, _ in holders if all(c2[m] == c[m] for m in self.side.mesh if m != axis))
@@ -120,7 +121,6 @@ class Checkpoint:
 
     def local_shape(self, member, typed, r, c, n, axis):
         if typed.axes is None: return self.source.files[r][n].shape
-        if any(axis in m for _, _, m in ax.product_pieces(typed.axes)): raise Unsure('the axis of zero cuts the weight')
         from .checkpoint import any_extents
         anys = any_extents(typed, self.source.files[r][n].shape)
         return ax.shape(typed.file_axes(), typed.query(c, anys))

@@ -73,8 +73,18 @@ class View:
     def decl_type(self, d):
         if id(d) not in self.types:
             t = self.types[id(d)] = self.resolve(d.type, d.stored, d.dtype, d)
-            if t.axes is not None: ax.check(t.axes, d.pattern.vars(), d.where, self.doubts)
+            if t.axes is not None:
+                ax.check(t.axes, d.pattern.vars(), d.where, self.doubts)
+                self.note_overlays(d, t.axes)
         return self.types[id(d)]
+
+    def note_overlays(self, d, axes):
+        """A cut by an overlay axis beside a cut or a placement by an axis that it covers: the contract is silent."""
+        end = self.end
+        fixed = [end.placements[v].axis for v in d.pattern.vars() if v in end.placements] + ([end.side.places[0].axis] if d.on and end.side.places else [])
+        for _, _, cuts in ax.product_pieces(axes):
+            seen = [m for c in cuts + fixed for m in end.physical(c)]
+            if len(set(seen)) < len(seen) and any(end.physical(c) != {c} for c in cuts): self.doubts.note(f'{d.pattern.text}: an overlay axis beside one that it covers')
 
     # -- members ------------------------------------------------------------------------------------------------------
 

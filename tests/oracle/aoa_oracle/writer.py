@@ -90,9 +90,9 @@ class Writer:
         if not self.end.side.zero: return t
         axis, how = self.end.side.zero
         if axis not in self.end.side.mesh: raise Unsure('zero by an overlay axis')
+        if result.typed.axes is not None and self.end.cut_by(result.typed.axes, axis): raise Unsure('the axis of zero cuts the weight')
         k, c = self.end.sizes[axis], coords[axis]
         if how == 'flat':
-            if result.typed.axes is not None and any(axis in m for _, _, m in ax.product_pieces(result.typed.axes)): raise Unsure('the axis of zero cuts the weight')
             each = -(-len(t.vals) // k)
             vals = t.vals + [0] * (each * k - len(t.vals))
             return Tensor(t.dtype, (each,), vals[c * each:(c + 1) * each])
