@@ -53,7 +53,10 @@ class Job:
         o = self.options
         if o.has('--plan'): raise Unsure('not a run')
         self.program = programs.load(o.rules, self.doubts)
-        check_program(self.program, self.doubts)
+        try: check_program(self.program, self.doubts)
+        except Wrong as e:
+            if self.command_line_too(): e.also += (2,)
+            raise
         static = check.errors(self.program, self.doubts)
         if not o.has('--run'):
             if static: raise Wrong(static[0])
@@ -83,6 +86,15 @@ class Job:
         files = self.finish(self.convert(route))
         if static: self.doubts.note(f'wrong in a part that the run does not use: {static[0]}')
         return files
+
+    def command_line_too(self):
+        """Whether the command line names a side or a mesh axis that the rules lack: then either mistake may be told first."""
+        try:
+            for which in ('from', 'to'):
+                side = self.program.side(cli.end(self.options, self.program, which)[0])
+                mesh.complete(side, mesh.parse_sizes(self.options.values.get(f'--mesh-{which}', ''), '')[0], '')
+        except Wrong: return True
+        return False
 
     # -- ends and dimensions ------------------------------------------------------------------------------------------
 
