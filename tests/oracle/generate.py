@@ -4,14 +4,15 @@
 
 Case i of seed N is always the same. Programs are well typed by construction; what the oracle refuses is drawn again, but for a
 share P of those whose refusal is certain (--errors, default 0.5), which become `error` cases. Programs about which the contract
-leaves a doubt are dropped. --tune changes how often a feature is tried (names: gen/program.py, TUNE).
+leaves a doubt are dropped. --tune changes how often a feature is tried (names: gen/units.py, TUNE).
 """
 import argparse, os, random, sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 from tests.oracle.gen import paddle  # noqa: E402
-from tests.oracle.gen.program import TUNE, Program  # noqa: E402
+from tests.oracle.gen.program import Program  # noqa: E402
 from tests.oracle.gen.typed import Reject  # noqa: E402
+from tests.oracle.gen.units import TUNE  # noqa: E402
 
 TRIES = 60
 

@@ -6,7 +6,7 @@ Takes case folders with one run and `expected/`, changes one thing, and keeps th
 its `expected/` is what must come out now (the same or something else), or it gets `error`. `note` says what was changed.
 --of same|other|error keeps mutants of one verdict only.
 """
-import argparse, os, random, shlex, sys
+import argparse, os, random, sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 from tests.oracle import judge  # noqa: E402
@@ -85,6 +85,3 @@ def main():
 
 
 if __name__ == '__main__': main()
-
-
-__all__ = ['draw', 'save', 'candidates', 'load', 'shlex']

@@ -1,7 +1,7 @@
 """Values of expressions: extents (whole numbers, exact division), conditions, and scalars of optimizers (float64)."""
 import math
 from fractions import Fraction
-from .errors import Unknown, Unsure, Wrong
+from .errors import Unsure, Wrong
 
 
 class Absent(Exception):

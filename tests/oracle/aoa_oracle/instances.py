@@ -127,6 +127,3 @@ def one_type(view, lowered, term):
     if term.type is None and term.dtype is None: return view.decl_type(decl) if decl else view.resolve(None, None, None, None)
     if decl and (decl.type is not None or decl.dtype is not None): raise Unsure(f'{lowered.where}: {term.pattern.text} has a type here and in its side')
     return view.resolve(term.type, term.stored, term.dtype, decl)
-
-
-__all__ = ['Ref', 'Lowered', 'one_type', 'IDS', 'Unknown']

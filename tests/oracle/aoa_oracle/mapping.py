@@ -4,9 +4,8 @@ Statements run in order. A result is computed only when somebody asks for it, so
 """
 import itertools
 from . import axes as ax, ops
-from .ast import Term
 from .errors import Unsure, Wrong
-from .instances import Lowered, Ref, one_type
+from .instances import Lowered, one_type
 from .results import CreatedResult, MovedResult, TypedResult, paddle_dtype
 from .view import active
 
@@ -253,6 +252,3 @@ def statements_of(m, end, doubts):
     found, pending = active(m.items, 'stmt', end)
     if pending: raise Wrong(f'{m.where}: a condition has no value')
     return found
-
-
-__all__ = ['MapRun', 'statements_of', 'Term', 'Ref']

@@ -163,4 +163,3 @@ class End:
             p = self.placements.get(v)
             if p and p.place.local: out[v] = p.indices(self.value(self.key(v)), stage=coords[p.axis]).index(n)
         return out
-

@@ -1,7 +1,7 @@
 """A rule file with its imports merged, and the checks that need no checkpoint."""
 import os
-from .ast import File, Map, Side, walk
-from .errors import Wrong
+from .ast import Map, Side, walk
+from .errors import Unsure, Wrong
 from . import parser
 
 
@@ -91,14 +91,6 @@ def merge_map(program, m):
     if old is None:
         program.maps.append(m)
         return
-    if (old.a, old.b) != (m.a, m.b): program.doubts.note('one map is written in two orders')
-    again = set().union(*[sided(m, st) for _, st in walk(m.items, 'stmt')]) if m.items else set()
-    items = prune(old.items, lambda st: not sided(old, st) & again)
-    if (old.a, old.b) == (m.a, m.b): old.items = items + m.items
-    else: program.maps = [x for x in program.maps if x is not old] + [Map(m.a, m.b, m.items, m.where)]; program.maps[-1].items = items_flipped(items) + m.items
-
-
-def items_flipped(items):
-    from .errors import Unsure
-    if any(True for _ in walk(items, 'stmt')): raise Unsure('one map is written in two orders')
-    return []
+    if (old.a, old.b) != (m.a, m.b): raise Unsure(f'{m.where}: one map is written in two orders')
+    again = {x for _, st in walk(m.items, 'stmt') for x in sided(m, st)}
+    old.items = prune(old.items, lambda st: not sided(old, st) & again) + m.items

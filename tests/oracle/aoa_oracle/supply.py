@@ -4,7 +4,7 @@ from .ast import Statement, Term
 from .checkpoint import Global, count
 from .errors import Unsure, Wrong
 from .tensorfile import Tensor
-from .view import Member, Typed
+from .view import Typed
 
 
 def tied_statement(original, copy, where, back=False):
@@ -193,6 +193,3 @@ class Plain:
     def consume(self, member): pass
 
     def fetch(self, member, typed, role): return self.source.gather(member.name, self.source.parts(member), typed)
-
-
-__all__ = ['Results', 'Checkpoint', 'Plain', 'Member', 'tied_statement', 'block_of']

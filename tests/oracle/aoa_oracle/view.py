@@ -1,8 +1,7 @@
 """A side at one end of a run: which declarations are active, what a name's type is, which numbers its variables take."""
 import itertools
 from . import axes as ax, names
-from .ast import walk
-from .errors import Unknown, Unsure, Wrong
+from .errors import Unknown, Wrong
 
 
 def active(items, kind, end, doubts=None):
@@ -140,6 +139,3 @@ class View:
             found = names.matcher(d.pattern, self.number)(name)
             if found is not None: out.append((d, fors, found))
         return out
-
-
-__all__ = ['active', 'Typed', 'Member', 'View', 'walk', 'Unsure']

@@ -1,5 +1,5 @@
 """A case: rules, command, source files and what must come out, in memory and as a folder of the conformance format."""
-import json, os, shutil, tempfile
+import os, shlex, shutil, tempfile
 from ..aoa_oracle import engine, tensorfile
 
 
@@ -34,7 +34,7 @@ class Case:
         """A case folder with its judgement."""
         shutil.rmtree(folder, ignore_errors=True)
         self.put(folder)
-        with open(os.path.join(folder, 'cmd'), 'w', encoding='utf-8') as f: f.write(join(self.command) + '\n')
+        with open(os.path.join(folder, 'cmd'), 'w', encoding='utf-8') as f: f.write(shlex.join(self.command) + '\n')
         if outcome.status:
             statuses = {1, outcome.status, *outcome.also}
             with open(os.path.join(folder, 'error'), 'w') as f: f.write(' '.join(map(str, sorted(statuses))) + '\n')
@@ -42,11 +42,3 @@ class Case:
         for path, (tensors, meta) in outcome.files.items(): tensorfile.write(os.path.join(folder, 'expected', path), tensors, meta)
 
     def size(self): return sum(len(t.vals) for files in self.sources.values() for c in files.values() if not isinstance(c, bytes) for t in c[0].values())
-
-
-def join(words):
-    import shlex
-    return shlex.join(words)
-
-
-def config_file(config): return {'config.json': json.dumps(config)} if config else {}

@@ -1,5 +1,5 @@
 """Single mutations of a case: of its rules, its command line or its source. Each takes (rng, Case) and gives (Case, what) or None."""
-import copy, re
+import re
 from .case import Case
 from ..aoa_oracle.dtypes import SPELLING, WIDTH
 from ..aoa_oracle.tensorfile import Tensor, serialise
@@ -379,6 +379,3 @@ TEXT = [delete_line, delete_line, duplicate_line, swap_lines, delete_bracket, ch
         remove_else, negate, change_comparison, drop_modifier, change_place, change_offset, add_attribute]
 OTHER = [command, drop_option, drop_tensor, rename_tensor, extra_tensor, reshape_tensor, retype_tensor, drop_file, truncate_file]
 ALL = TYPES * 2 + TEXT * 2 + OTHER
-
-
-__all__ = ['ALL', 'copy']

@@ -3,7 +3,6 @@ import random
 from . import data
 from .case import Case
 from .typed import Reject
-from ..aoa_oracle import dtypes
 from ..aoa_oracle.tensorfile import Tensor
 
 
@@ -261,6 +260,3 @@ class Chain:
 
 
 def generate(seed): return Chain(seed).build()
-
-
-__all__ = ['generate', 'Chain', 'dtypes']

@@ -4,13 +4,9 @@ A program is built from lists of pieces. Every statement has two groupings of on
 first, and the source checkpoint is made by the oracle itself from whole random tensors (side `seed`).
 """
 import random
-from . import data, shapes
-from .case import Case, config_file
-from .sides import PIECE, GPlace, GSide, GTerm, Unit, Wrap, map_text
-from .world import Knowledge, World
-from ..aoa_oracle import dtypes, tensorfile
-from ..aoa_oracle.dtypes import SPELLING
-from ..aoa_oracle.tensorfile import Tensor
+from . import shapes
+from .sides import GTerm, Unit
+from .world import World
 
 LIMIT = 20000
 FLOATS = ['f32', 'f32', 'bf16', 'bf16', 'f16']
@@ -24,13 +20,13 @@ class Reject(Exception):
 
 
 class Builder:
-    def __init__(self, seed, tune):
-        self.rng = self.random = random.Random(seed)
-        self.tune, self.world = tune, World(self.rng)
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.world = World(self.rng)
         self.shaper = shapes.Shaper(self.rng, self.world)
         self.names, self.counter, self.dead = set(), 0, 0
 
-    def chance(self, p): return self.rng.random() < p * 1.0
+    def chance(self, p): return self.rng.random() < p
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
@@ -119,13 +115,3 @@ class Builder:
             pieces = [p for t in mine for p in t.pieces]
             out.append(Unit(mine, self.grouping(pieces)))
         return out
-
-
-def generate(seed, tune=None):
-    """-> (Case, Outcome, kind) of one seed, or None when the draw fails."""
-    from .program import Program
-    return Program(seed, tune or {}).build()
-
-
-__all__ = ['Builder', 'Reject', 'generate', 'Case', 'config_file', 'PIECE', 'GPlace', 'GSide', 'GTerm', 'Unit', 'Wrap', 'map_text', 'Knowledge',
-           'LIMIT', 'FLOATS', 'ALL', 'data', 'dtypes', 'tensorfile', 'SPELLING', 'Tensor']
