@@ -130,7 +130,7 @@ def pieces(node):
     if kind == 'slot': return [((), [], [])]
     if kind == 'sum': return [((i,) + p, v, m) for i, k in enumerate(node[1]) for p, v, m in pieces(k)]
     if kind == 'prod': return product_pieces(node[1])
-    if kind == 'dealt': return [(p, v, m + [node[2].axis]) for p, v, m in pieces(node[1])]
+    if kind == 'dealt': return [(p, v, m + ['dealt ' + node[2].axis]) for p, v, m in pieces(node[1])]
     if kind == 'pad': return pieces(node[1])
     return [(p, v, m + [a for a, _ in node[2]]) for p, v, m in pieces(node[1])]
 
@@ -152,6 +152,7 @@ def check(axes, name_vars, where, doubts):
         for n in names:
             if names.count(n) > 1: raise Wrong(f'{where}: {n} stands twice in one piece')
         for m in mesh:
+            if 'dealt ' + m in mesh: raise Unsure(f'{where}: {m} deals and cuts one piece')
             if mesh.count(m) > 1: raise Wrong(f'{where}: mesh axis {m} cuts one piece twice')
 
 

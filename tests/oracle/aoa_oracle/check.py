@@ -3,6 +3,7 @@ run would not use. Extents are symbols, so only variables are compared.
 
 A statement is left alone if the type of one of its tensors depends on a condition.
 """
+import re
 from . import axes as ax, mapping
 from .ast import walk
 from .dims import Dims
@@ -26,6 +27,7 @@ class Checker:
             for _, d in walk(side.items, 'decl'): self.guard(self.declaration, self.ends[name], d)
         for m in self.program.maps:
             for _, st in walk(m.items, 'stmt'): self.guard(self.statement, m, st)
+            for flipped in (False, True): self.guard(self.producers, m, flipped)
         return self.errors
 
     def guard(self, f, *args):
@@ -38,6 +40,18 @@ class Checker:
         ax.check(axes, d.pattern.vars(), d.where, self.doubts)
         if d.stored is not None: Typed(end, axes, tuple(end.resolve(a) for a in d.stored), None, d)
 
+    def producers(self, m, flipped):
+        """One name made by two statements of which none stands under a condition, and read by none."""
+        made, read = {}, set()
+        for outer, st in walk(m.items, 'stmt'):
+            if st.arrow != '<->' and (st.arrow == '<-') != flipped: continue
+            ins, outs = (st.rights, st.lefts) if flipped else (st.lefts, st.rights)
+            read |= {t.pattern for t in ins if t.pattern}
+            if not outer:
+                for t in outs: made.setdefault(t.pattern, []).append(st)
+        for p, found in made.items():
+            if p and len(found) > 1 and p not in read: raise Wrong(f'{found[1].where}: {p.text} is made twice, also at {found[0].where}')
+
     def types(self, side, terms):
         """[axes or None or 'piece'] per term; raises LookupError if a condition decides."""
         out = []
@@ -46,10 +60,18 @@ class Checker:
             elif t.type is not None: out.append(t.type)
             else:
                 found = [d for _, d in walk(self.program.sides[side].items, 'decl') if d.pattern == t.pattern]
+                if not found and len(terms) > 1 and not self.spelled(side, t): raise KeyError(t.pattern.text)
                 if len(found) != 1: raise LookupError
                 if found[0].type is None: raise LookupError
                 out.append(found[0].type)
         return out
+
+    def spelled(self, side, t):
+        """Whether some other pattern of the side could spell the same names."""
+        loose = lambda p: ''.join(re.escape(s[1]) if s[0] == 'text' else r'\d+' for s in p.segs)
+        return any(re.fullmatch(loose(d.pattern), ''.join(s[1] if s[0] == 'text' else '7' for s in t.pattern.segs))
+                   or re.fullmatch(loose(t.pattern), ''.join(s[1] if s[0] == 'text' else '7' for s in d.pattern.segs))
+                   for _, d in walk(self.program.sides[side].items, 'decl'))
 
     def statement(self, m, st):
         mapping.check_static(st)
@@ -58,6 +80,9 @@ class Checker:
         if any([t.pattern is None for t in x] == [True] for x in (st.lefts, st.rights)): return
         if any(t.pattern and t.pattern.has('star') for t in st.lefts + st.rights): return
         try: lefts, rights = self.types(m.a, st.lefts), self.types(m.b, st.rights)
+        except KeyError as e:
+            if 'copy' in st.attrs: return
+            raise Wrong(f'{st.where}: {e} is untyped in a list')
         except LookupError: return
         if 'copy' in st.attrs:
             for i in range(len(st.lefts if st.arrow == '<-' else st.rights)):

@@ -12,7 +12,7 @@ class Global:
 
     def __init__(self, dtype, shape, vals, deps=(), fill=None, blocks=None):
         self.dtype, self.shape, self.vals, self.deps = dtype, tuple(shape), vals, frozenset(deps)
-        self.fill, self.blocks = fill, blocks
+        self.fill, self.blocks, self.mean = fill, blocks, False
 
 
 def read_files(path, side, given):

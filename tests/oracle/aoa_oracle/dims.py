@@ -15,7 +15,7 @@ class Dims:
         self.config, self.doubts = config, doubts
         self.equations = [('', e) for e in program.dims]
         self.locals, self.known, self.origin, self.overridden = {'': {e.name for e in program.dims}}, {}, {}, set()
-        self.waiting = None
+        self.waiting, self.late = None, set()         # late: what only names or defaults say
 
     # -- scopes -------------------------------------------------------------------------------------------------------
 
@@ -129,6 +129,7 @@ class Dims:
             try: said = self.say((scope, e.name), self.evaluate(scope, e.body, e.where), e.where)
             except Unknown: continue
             self.waiting = left - {(scope, e.name)}
+            self.late.add((scope, e.name))
             return said
         return False
 
@@ -210,7 +211,9 @@ def solve(dims, facts, families):
     while True:
         if dims.forward(): continue
         if any([f.solve() for f in facts()]): continue
-        if any([dims.say(*x) for x in families()]): continue
+        found = families()
+        dims.late |= {x[0] for x in found}
+        if any([dims.say(*x) for x in found]): continue
         if dims.backward(): continue
         if dims.defaults(): continue
         break

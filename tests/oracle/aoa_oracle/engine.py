@@ -12,7 +12,7 @@ from .errors import Doubts, Unknown, Unsure, Wrong
 from .supply import Checkpoint, Results, tied_statement
 from .view import View
 from .rulecheck import check_program
-from .rulenames import expr_names, find_route, names_with_variables, used_names
+from .rulenames import expr_names, find_route, names_in_numbers, names_with_variables, used_names
 from .writer import Writer
 
 
@@ -93,7 +93,8 @@ class Job:
         try:
             for which in ('from', 'to'):
                 side = self.program.side(cli.end(self.options, self.program, which)[0])
-                mesh.complete(side, mesh.parse_sizes(self.options.values.get(f'--mesh-{which}', ''), '')[0], '')
+                sizes = mesh.parse_sizes(self.options.values.get(f'--mesh-{which}', ''), '')[0]
+                if set(sizes) - set(mesh.axes_of(side)): return True
         except Wrong: return True
         return False
 
@@ -137,7 +138,10 @@ class Job:
             self.dims.say(src.key(name), whole(v, keys, 'config'), f'config.{".".join(keys)}')
         evidence = Evidence(self)
         solve(self.dims, evidence.facts, evidence.families)
-        for v in self.views: v.refresh()
+        for v in self.views:
+            v.refresh()
+            for n in names_in_numbers(self.program, v.end.side):
+                if self.dims.key(v.end.label, n) in self.dims.late: self.doubts.note(f'{n} in a name, and only names or a default say it')
 
     def define_everywhere(self, name, value):
         """-D NAME: wherever the name is declared; in the file if nowhere."""
@@ -242,6 +246,7 @@ class Job:
         for n, m in members.items():
             if n not in results and not (m.decl.optional or m.decl.tied or m.decl.blocks):
                 raise Wrong(f'{m.decl.where}: {n} is not made')
+        self.note_absent()
         left = {(r, n) for r, f in enumerate(self.checkpoint_files.files) for n in f} - self.checkpoint_files.consumed
         side = self.views[0].end.side
         templates = [t for _, t, _ in side.states + side.scalars]
@@ -253,6 +258,13 @@ class Job:
             if n in elsewhere: self.doubts.note(f'{n} on a rank that should not have it')
             if any(re.fullmatch(re.escape(t).replace(re.escape('{}'), '.*'), n) for t in templates): self.doubts.note(f'{n}: a state of nothing')
         if left: raise Wrong(f'nothing consumes {sorted(left)[0][1]} of rank {sorted(left)[0][0]}')
+
+    def note_absent(self):
+        """A tensor that the source side declares, that is not there, and that nothing reads."""
+        for n, m in self.views[0].all_members().items():
+            if m.decl.optional or m.decl.tied or m.decl.blocks or self.checkpoint_files.present(m): continue
+            if not any(h in self.checkpoint_files.consumed for h in [(r, x) for r, _, x in self.checkpoint_files.holders(m)]):
+                self.doubts.note(f'{n} is declared, absent, and not read')
 
     def states(self, writer, results):
         a, b = self.views[0].end.side, self.views[-1].end.side

@@ -1,4 +1,5 @@
 """Parser of expressions and conditions, and of axis types. They share the scanner with the rest of the parser."""
+from .errors import Unsure
 from .scanner import INTEGER, NUMBER
 
 MODES = ('ceil', 'front')
@@ -160,5 +161,6 @@ def axis_primary(s):
     if s.take(':'):
         extent = s.accept(INTEGER)
         if extent is None: s.fail('a literal axis needs a number')
+        if int(extent) == 0: raise Unsure(f'{name}:0')
         return ('lit', name, int(extent))
     return ('name', name)

@@ -64,6 +64,7 @@ class MapRun:
     # -- kinds of statements ------------------------------------------------------------------------------------------
 
     def drop(self, low):
+        if low.attrs: self.doubts.note(f'{low.where}: attributes of a drop')
         for t in low.ins:
             if t.transposed: self.doubts.note('a dropped transpose')
             for v in low.assignments(t.pattern):
@@ -71,7 +72,7 @@ class MapRun:
                 if ref.result: raise Unsure(f'{low.where}: an intermediate result is dropped')
                 there = ref.present()
                 if not there and not ref.optional() and not self.options.only: raise Wrong(f'{low.where}: {ref.name} is missing')
-                if ref.name in self.dropped: raise Wrong(f'{low.where}: {ref.name} is dropped twice')
+                if ref.name in self.dropped: self.doubts.note(f'{ref.name} is dropped twice')
                 self.dropped[ref.name] = low.where
                 self.supply.consume(ref.member)
 
@@ -80,6 +81,7 @@ class MapRun:
             if name in self.read_somewhere: raise Wrong(f'{where}: {name} is dropped and read ({self.read_somewhere[name]})')
 
     def create(self, low):
+        if set(low.attrs) - {'fill'}: self.doubts.note(f'{low.where}: attributes of a creation')
         for t in low.outs:
             typed = one_type(self.dst, low, t)
             for v in low.assignments(t.pattern):

@@ -141,7 +141,7 @@ class End:
 
     def cut_by(self, axes, mesh_axis):
         """Whether a type is cut by a mesh axis, directly or through an overlay."""
-        return any(mesh_axis in self.physical(m) for _, _, cuts in ax.product_pieces(axes) for m in cuts)
+        return any(mesh_axis in self.physical(m.replace('dealt ', '')) for _, _, cuts in ax.product_pieces(axes) for m in cuts)
 
     def first_last(self, ends, coords):
         if not self.side.places: raise Wrong(f'side {self.side.name}: on first or last without a place')

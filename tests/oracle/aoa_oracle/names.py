@@ -1,6 +1,7 @@
 """Tensor names: brace expansion, the segments of a pattern, spelling a member and matching one."""
 import re
 from .ast import Pattern
+from .errors import Unsure
 from .exprparse import expression
 from .scanner import Scanner
 
@@ -51,6 +52,7 @@ def _braced(text, s):
         if not sub.at_end(): s.fail(f'unexpected text in ${{{text}}}')
         return ('expr', out)
     m = VAR.match(text)
+    if not m and re.match(r'[A-Za-z_]\w*([+-]\d+)?:', text): raise Unsure(f'${{{text}}}')
     if not m: s.fail(f'${{{text}}} is no variable')
     return ('var', m.group(1), int(m.group(2) or 0), int(m.group(3) or 0))
 

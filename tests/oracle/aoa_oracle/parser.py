@@ -3,6 +3,7 @@ import re
 from . import names
 from .ast import Decl, Equation, File, Map, Place, Side, Statement, Term
 from .dtypes import SPELLING
+from .errors import Unsure
 from .exprparse import condition, expression, type_list, axis
 from .scanner import IDENT, INTEGER, NUMBER, SIDE, Scanner
 
@@ -60,6 +61,7 @@ class FileParser:
         while not s.take('}'):
             end = s.word('from', 'to') or s.fail('from or to')
             side = s.accept(SIDE) or s.fail('a side')
+            self.once(end in f.default, end)
             f.default[end] = (side, s.string())
             s.lines()
 
@@ -68,7 +70,9 @@ class FileParser:
     def dims(self, out):
         def item():
             eq = self.equation()
-            if any(e.name == eq.name for e in out): self.s.fail(f'{eq.name} has two equations')
+            same = [e for e in out if e.name == eq.name]
+            if same and '?=' in (same[0].kind, eq.kind): raise Unsure(f'{eq.where}: a default beside an equation')
+            if same: self.s.fail(f'{eq.name} has two equations')
             out.append(eq)
             return []
         self.block(item)
@@ -135,7 +139,7 @@ class FileParser:
     def side(self, f):
         s, where = self.s, self.where()
         name = s.accept(SIDE) or s.fail('a side needs a name')
-        if name in f.sides: s.fail(f'side {name} is declared twice')
+        if name in f.sides: raise Unsure(f'{where}: side {name} in two blocks of a file')
         side = f.sides[name] = Side(name, where=where)
         side.items = self.block(lambda: self.side_item(side))
 
@@ -157,9 +161,13 @@ class FileParser:
         if word in ('dims', 'config'): return rest.strip().startswith('{')
         return bool(re.match(r'[ \t]+["A-Za-z_]|[ \t]+\$|[ \t]+\{', rest))
 
+    def once(self, there, what):
+        if there: raise Unsure(f'{self.where()}: {what} is said twice')
+
     def side_format(self, side):
+        self.once(side.format, 'format')
         side.format = self.s.ident('a format')
-        variant = self.s.accept(SIDE)
+        self.s.accept(SIDE)
 
     def name_list(self):
         out = [self.s.ident('a mesh axis')]
@@ -169,6 +177,7 @@ class FileParser:
         return out
 
     def side_mesh(self, side):
+        self.once(side.mesh, 'mesh')
         side.mesh = self.name_list()
         twice = [m for m in side.mesh if side.mesh.count(m) > 1]
         if twice: self.s.fail(f'mesh axis {twice[0]} is listed twice')
@@ -193,6 +202,7 @@ class FileParser:
             if word == 'interleave': p.rule, p.arg = 'interleave', self._count()
             elif word == 'by': p.rule, p.arg = 'by', self._counts()
             else: p.rule = s.word('first', 'last') or s.fail('surplus first or last')
+        self.once(any(q.var == p.var for q in side.places), f'the place of {p.var}')
         side.places.append(p)
 
     def _count(self):
@@ -222,9 +232,10 @@ class FileParser:
 
     def _template(self, role, template, side):
         if template.count('{}') != 1: self.s.fail(f'the template of {role} needs one {{}}')
-        if role in [x[0] for x in side.states + side.scalars]: self.s.fail(f'role {role} is declared twice')
+        if role in [x[0] for x in side.states + side.scalars]: raise Unsure(f'{self.where()}: role {role} is declared twice')
 
     def side_zero(self, side):
+        self.once(side.zero, 'zero')
         axis_name = self.s.ident('a mesh axis')
         self.s.word('by') or self.s.fail('zero needs by')
         side.zero = (axis_name, self.s.ident('flat, whole or a partition'))
@@ -238,6 +249,7 @@ class FileParser:
                 self.s.pos += 1
                 keys.append(self.s.ident('a key'))
             self.s.need('=')
+            self.once(any(k == tuple(keys) for k, _ in side.config), '.'.join(keys))
             side.config.append((tuple(keys), self.s.ident('a dimension')))
             return []
         self.block(item)
@@ -274,9 +286,11 @@ class FileParser:
             else: return type_, stored, dtype
 
     def modifiers(self, count):
-        s, out = self.s, {}
+        s, out, said = self.s, {}, set()
         while not s.at_item_end():
             word = s.word('on', 'optional', 'tied', 'replicas', 'blocks', 'group') or s.fail(f'unknown word {s.here()!r}')
+            self.once(word in said, word)
+            said.add(word)
             if word == 'optional': out['optional'] = True
             elif word == 'on':
                 ends = [s.word('first', 'last') or s.fail(f'on first or last, not {s.here()!r}')]
@@ -366,13 +380,13 @@ class FileParser:
         if m.group(2):
             s.pos = m.end()
             if word not in KEYS: s.fail(f'unknown attribute {word}')
-            if word in attrs: s.fail(f'{word} is given twice')
+            if word in attrs: raise Unsure(f'{self.where()}: {word} is given twice')
             attrs[word] = self.value(word, KEYS[word])
             return True
         after = s.text[m.end():m.end() + 1]
         if word not in FLAGS or (after and after in '.$-/*[^{'): return False
         s.pos += len(word)
-        if word in attrs: s.fail(f'{word} is given twice')
+        if word in attrs: raise Unsure(f'{self.where()}: {word} is given twice')
         attrs[word] = True
         return True
 

@@ -1,6 +1,6 @@
 """A rule file with its imports merged, and the checks that need no checkpoint."""
 import os
-from .ast import Map, Side, walk
+from .ast import File, Side, walk
 from .errors import Unsure, Wrong
 from . import parser
 
@@ -38,6 +38,8 @@ def merge(program, own):
         if side.removes: removed[name] = check_removes(side, old)
         program.sides[name] = merge_side(old, side, removed.get(name, set())) if old else side
     for m in program.maps: m.items = without_removed(m, removed)
+    pairs = [frozenset((m.a, m.b)) for m in own.maps] if isinstance(own, File) else []
+    if len(set(pairs)) < len(pairs): raise Unsure('one map in two blocks of a file')
     for m in own.maps: merge_map(program, m)
     program.default.update(own.default)
 

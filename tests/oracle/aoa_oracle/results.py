@@ -38,18 +38,20 @@ class Result:
 
     def target_dtype(self, sources, role):
         """The dtype of the result, and a check that what is read may become it."""
+        sources = list(sources)
         found = {g.dtype for g in sources}
         if role != 'weight':
             if len(found) > 1: raise Wrong(f'{self.where}: {role} of {self.name} has several dtypes')
             return next(iter(found)) if found else None
         want = self.typed.dtype
         attr = self.attribute_dtype()
-        if 'cast' in self.lowered.attrs and found <= {want or attr} and not self.lowered.attrs.keys() & {'scale', 'offset', 'normalize'}:
+        if 'cast' in self.lowered.attrs and ((want or attr) is None or found <= {want or attr}) and not self.lowered.attrs.keys() & {'scale', 'offset', 'normalize'}:
             self.options.doubts.note(f'{self.where}: cast= without effect')
         if attr and want and attr != want: raise Wrong(f'{self.where}: {attr} against the declared {want}')
         if want and not attr and self.lowered.st.arrow == '<->' and any(d != want for d in found):
             self.options.doubts.note(f'{self.name}: <-> casts what declares no dtype')
         want = want or attr
+        if want and any(g.mean and g.dtype != want for g in sources): self.options.doubts.note(f'{self.name}: a mean is cast')
         if want is None:
             if len(found) > 1: raise Wrong(f'{self.where}: {self.name} of several dtypes {sorted(found)}')
             return next(iter(found)) if found else None

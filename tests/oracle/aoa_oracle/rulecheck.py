@@ -58,6 +58,6 @@ def check_cuts(s, d, known):
     for a in d.type or (): axis(a)
     for a in d.stored or ():
         def no_cut(n):
-            if n[0] == 'cut': raise Wrong(f'{d.where}: @ after stored')
+            if n[0] == 'cut': raise Unsure(f'{d.where}: @ after stored')
             for k in n[1] if n[0] in ('prod', 'sum') else (n[1],) if n[0] == 'pad' else (): no_cut(k)
         no_cut(a)

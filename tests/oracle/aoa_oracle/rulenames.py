@@ -68,3 +68,13 @@ def used_names(program, patterns=True):
         if e.kind == 'alias': of_axis(e.body)
         else: out.update(expr_names(e.body))
     return out
+
+
+def names_in_numbers(program, side):
+    """Dimensions that stand in `${=...}` of some name of a side."""
+    patterns = [d.pattern for _, d in walk(side.items, 'decl')]
+    for m in program.maps:
+        for _, st in walk(m.items, 'stmt'):
+            for terms, name in ((st.lefts, m.a), (st.rights, m.b)):
+                if name == side.name: patterns += [t.pattern for t in terms if t.pattern]
+    return {n for p in patterns for s in p.segs if s[0] == 'expr' for n in expr_names(s[1])}

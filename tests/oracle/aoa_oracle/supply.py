@@ -81,7 +81,9 @@ class Checkpoint:
             other = self.converted(c, member)
             if g is None: g = other
             if (g.dtype, g.shape, g.vals) != (other.dtype, other.shape, other.vals): raise Wrong(f'{member.name} and its copy {c.name} differ')
-        return Global(g.dtype, g.shape, g.vals, {member.name})
+        out = Global(g.dtype, g.shape, g.vals, {member.name})
+        out.mean = mean
+        return out
 
     def converted(self, copy, member):
         """A tied copy as the tensor that it is tied to."""

@@ -81,7 +81,8 @@ class View:
         """A cut by an overlay axis beside a cut or a placement by an axis that it covers: the contract is silent."""
         end = self.end
         fixed = [end.placements[v].axis for v in d.pattern.vars() if v in end.placements] + ([end.side.places[0].axis] if d.on and end.side.places else [])
-        for _, _, cuts in ax.product_pieces(axes):
+        for _, _, marked in ax.product_pieces(axes):
+            cuts = [m.replace('dealt ', '') for m in marked]
             seen = [m for c in cuts + fixed for m in end.physical(c)]
             if len(set(seen)) < len(seen) and any(end.physical(c) != {c} for c in cuts): self.doubts.note(f'{d.pattern.text}: an overlay axis beside one that it covers')
 
@@ -110,9 +111,13 @@ class View:
         """{name: Member} of every active declaration, in declared order. Two of one name are wrong."""
         out = {}
         for d, fors in self.decls:
-            for m in self.members(d, fors):
-                if m.name in out: raise Wrong(f'{d.where}: {m.name} is declared twice')
-                out[m.name] = m
+            try:
+                for m in self.members(d, fors):
+                    if m.name in out: raise Wrong(f'{d.where}: {m.name} is declared twice')
+                    out[m.name] = m
+            except Unknown:
+                if not d.optional: raise
+                self.doubts.note(f'{d.pattern.text}: an optional family of unknown extent')
         return out
 
     def members_by_name(self): return self.all_members()
