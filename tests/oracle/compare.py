@@ -5,7 +5,7 @@
 Draws K programs (with --mutants: mutants, of generated programs and of the conformance cases under each --cases), runs the
 compiler on each, and judges it as the conformance runner does. A case that fails is made smaller by leaving out lines of its
 rules and tensors of its source while compiler and oracle still disagree in the same way. What fails is printed with the folder
-where it lies (below --keep, default ./oracle-failures). Everything is decided by the seed. Exit status 1 on any disagreement.
+where it lies (below --keep, default oracle-failures in the folder for temporary files). Everything is decided by the seed. Exit status 1 on any disagreement.
 
 --aoac oracle: the oracle itself, to test this program.
 """
@@ -105,7 +105,7 @@ def main():
     p.add_argument('--first', type=int, default=0, help='number of the first case')
     p.add_argument('--mutants', action='store_true')
     p.add_argument('--cases', action='append', default=[], help='folders of cases to mutate, besides generated ones')
-    p.add_argument('--keep', default='oracle-failures')
+    p.add_argument('--keep', default=os.path.join(tempfile.gettempdir(), 'oracle-failures'))
     p.add_argument('--tune', default='')
     p.add_argument('--errors', type=float, default=0.5)
     p.add_argument('--kind', choices=['typed', 'paddle'])

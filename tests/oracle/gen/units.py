@@ -5,9 +5,9 @@ from .typed import ALL, FLOATS, Builder, Reject
 
 # How often a feature is tried; --tune NAME=P changes one.
 TUNE = {'compose': 0.25, 'itself': 0.12, 'source_mesh': 0.45, 'target_mesh': 0.7, 'place': 0.45, 'pad': 0.25, 'cut': 0.75, 'stored': 0.1,
-        'cast': 0.15, 'arith': 0.1, 'normalize': 0.03, 'pieces': 0.12, 'drop': 0.15, 'create': 0.15, 'copy': 0.08, 'tied': 0.12, 'optional': 0.12,
-        'for': 0.12, 'if': 0.15, 'guard': 0.1, 'inline': 0.15, 'untyped': 0.1, 'states': 0.25, 'zero': 0.4, 'scalar': 0.5, 'only': 0.08,
-        'ranks': 0.08, 'dtype': 0.06, 'overlay': 0.1, 'import': 0.06, 'noise': 0.1, 'local': 0.3, 'blocks': 0.08, 'on': 0.3, 'mean': 0.03,
+        'cast': 0.15, 'arith': 0.1, 'normalize': 0.03, 'pieces': 0.12, 'drop': 0.15, 'create': 0.15, 'copy': 0.12, 'tied': 0.12, 'optional': 0.12,
+        'for': 0.2, 'if': 0.15, 'guard': 0.1, 'inline': 0.15, 'untyped': 0.1, 'states': 0.32, 'zero': 0.7, 'scalar': 0.5, 'only': 0.1,
+        'ranks': 0.12, 'dtype': 0.06, 'overlay': 0.1, 'import': 0.06, 'noise': 0.1, 'local': 0.3, 'blocks': 0.08, 'on': 0.3, 'mean': 0.03,
         'repeat': 0.3, 'explicit': 0.35, 'star': 0.08, 'braces': 0.4, 'number': 0.04, 'counts': 0.3, 'spelling': 0.15, 'told': 0.3,
         'family': 0.05, 'default_block': 0.05}
 
