@@ -1,0 +1,1 @@
+"""Independent oracle of the .aoa language with generators of programs and mutants. See README.md."""

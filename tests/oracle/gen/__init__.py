@@ -1,0 +1,1 @@
+"""Random programs with their checkpoints: worlds of dimensions, types made from pieces, sides, cases."""
