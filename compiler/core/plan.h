@@ -87,20 +87,24 @@ struct Plan {
     uint64_t offset = 0;
     uint32_t scalar = 0;        // in Plan::scalars
   };
-  using NamedShard = std::pair<std::string, InShard>;  // a tensor's name and a place where it lies
+  // A tensor and every place where it lies.
+  struct Places {
+    std::string name;
+    std::vector<InShard> all;
+  };
   struct Scalar {
     std::string name;                // of the target tensor
     DType dtype = DType::kF32;
-    std::vector<NamedShard> sources; // to copy from
+    std::vector<Places> sources;     // to copy from
     bool computed = false;           // from the inputs, by the expression that the rules give
     struct Input {
       std::string role;
       DType dtype = DType::kF32;
-      std::vector<NamedShard> places;
+      std::vector<Places> sources;
     };
     std::vector<Input> inputs;
   };
-  // All copies of a block that is averaged, in rank order.
+  // All copies of a block that is averaged, in rank order. The first is the one that moves name.
   struct Replicas {
     uint32_t in_shard = 0;
     std::vector<InShard> all;
@@ -121,11 +125,13 @@ struct Plan {
     uint32_t program = 0;       // its moves read the source; out numbers are not used
     uint32_t first_slot = 0;
   };
-  // Two places that must hold the same bytes (replicas), or the same elements under moves (a tied copy).
+  // Two places that must hold the same bytes (replicas of a block), or the same elements under moves (a tied copy).
   struct Agreement {
-    std::string what;           // ends a message: "`b`: rank 1 differs from rank 0"
+    uint32_t name = 0;              // in Plan::names
+    uint32_t original = 0xFFFFFFFF; // the tensor that it is tied to
+    int64_t rank_a = 0, rank_b = 0; // of replicas
     InShard a, b;
-    uint64_t bytes = 0;         // of both, if program is none
+    uint64_t bytes = 0;             // of both, if program is none
     uint32_t program = 0xFFFFFFFF;  // fills block b from slot 0
     uint32_t first_slot = 0;
   };
@@ -133,7 +139,7 @@ struct Plan {
   std::vector<InFile> in_files;
   std::vector<InShard> in_shards;
   std::vector<uint32_t> slots;        // of shards: the first in_shard of a source tensor; blocks follow
-  std::vector<Replicas> replicas;
+  std::vector<Replicas> replicas;     // by in_shard
   std::vector<Digit> digits;
   std::vector<Move> moves;
   std::vector<BlockProgram> programs;
@@ -145,7 +151,9 @@ struct Plan {
   std::vector<Scalar> scalars;
   std::vector<Norm> norms;
   std::vector<Agreement> agreements;
+  std::vector<std::string> names;     // that agreements mention
   std::vector<Job> jobs;              // in the order in which they start
+  uint64_t first_job = 0, end_job = 0;  // those that this run does (--part)
 
   // ---- what it will cost
   uint64_t bytes_read = 0, bytes_written = 0;

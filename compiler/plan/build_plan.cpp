@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <map>
 #include <set>
 
@@ -42,6 +41,7 @@ class Builder {
     AddAgreements();
     if (resources_.check_replicas) AddReplicas();
     if (diagnostics_.HasErrors()) return std::nullopt;
+    std::sort(plan_.replicas.begin(), plan_.replicas.end(), [](const auto& a, const auto& b) { return a.in_shard < b.in_shard; });
     MakeJobs(plan_, BudgetOf(resources_, false).chunk_bytes, resources_.part, resources_.parts);
     if (!Account()) return std::nullopt;
     return std::move(plan_);
@@ -286,17 +286,11 @@ class Builder {
     }
   }
 
-  std::pair<std::string, Plan::InShard> FirstHolder(TensorId id) const {
-    Plan::InShard shard;
-    EachHolder(id, [&](uint32_t file, uint64_t offset) {
-      if (shard.file == 0xFFFFFFFF || schema_.files[file].rank < schema_.files[shard.file].rank) shard = {file, offset};
-    });
-    return {from_.NameOf(id), shard};
-  }
-
   // All copies of scalars: one number per weight, which must be the same everywhere.
-  void AddHolders(TensorId id, std::vector<std::pair<std::string, Plan::InShard>>& out) const {
-    EachHolder(id, [&](uint32_t file, uint64_t offset) { out.emplace_back(from_.NameOf(id), Plan::InShard{file, offset}); });
+  Plan::Places PlacesOf(TensorId id) const {
+    Plan::Places places{from_.NameOf(id), {}};
+    EachHolder(id, [&](uint32_t file, uint64_t offset) { places.all.push_back({file, offset}); });
+    return places;
   }
 
   void PlaceScalars() {
@@ -304,12 +298,12 @@ class Builder {
       Plan::Scalar scalar;
       scalar.name = to_.NameOf(target.tensor);
       scalar.dtype = to_.tensors[target.tensor].dtype;
-      for (TensorId id : target.sources) AddHolders(id, scalar.sources);
+      for (TensorId id : target.sources) scalar.sources.push_back(PlacesOf(id));
       for (const auto& [role, ids] : target.inputs) {
         auto& input = scalar.inputs.emplace_back();
         input.role = role;
         if (!ids.empty()) input.dtype = from_.tensors[ids[0]].dtype;
-        for (TensorId id : ids) AddHolders(id, input.places);
+        for (TensorId id : ids) input.sources.push_back(PlacesOf(id));
       }
       scalar.computed = target.computed != nullptr;
       plan_.scalars.push_back(std::move(scalar));
@@ -340,6 +334,12 @@ class Builder {
     }
   }
 
+  uint32_t NameNumber(TensorId id) {
+    auto [it, added] = name_numbers_.try_emplace(id, static_cast<uint32_t>(plan_.names.size()));
+    if (added) plan_.names.push_back(from_.NameOf(id));
+    return it->second;
+  }
+
   // A tied copy: every block of it, made from the original, against the block in the files.
   void AddAgreements() {
     for (const index::Agreement& a : index_.agreements) {
@@ -354,7 +354,8 @@ class Builder {
         uint32_t first = ShardsOf(a.copy);
         if (plan_.in_shards[first + b].file == 0xFFFFFFFF || copy->blocks[b].elements == 0) continue;
         Plan::Agreement agreement;
-        agreement.what = fmt::format("`{}` differs from `{}`, to which it is tied", diag::Printable(from_.NameOf(a.copy)), diag::Printable(from_.NameOf(a.original)));
+        agreement.name = NameNumber(a.copy);
+        agreement.original = NameNumber(a.original);
         std::vector<SlotLayout> slots = {SlotOf(a.original)};
         Relation boxes = in_order_.Boxes(a.relation, slots, *copy, b, false);
         agreement.program = in_order_.FromBoxes(boxes, slots, copy->blocks[b].elements, from_.tensors[a.copy].dtype, 0);
@@ -382,7 +383,7 @@ class Builder {
         auto bytes = static_cast<uint64_t>(layout->blocks[block].elements) * static_cast<uint64_t>(Width(tensor.dtype));
         auto [it, added] = first.try_emplace(block, rank, Plan::InShard{file, offset});
         if (added || bytes == 0) return;
-        plan_.agreements.push_back({fmt::format("`{}`: rank {} differs from rank {}", diag::Printable(from_.NameOf(id)), rank, it->second.first), it->second.second, {file, offset}, bytes, kNoBlock, 0});
+        plan_.agreements.push_back({NameNumber(id), kNoBlock, it->second.first, rank, it->second.second, {file, offset}, bytes, kNoBlock, 0});
       });
     }
   }
@@ -439,6 +440,7 @@ class Builder {
   std::vector<std::optional<Placed>> placed_;  // by target
   std::map<std::string, uint32_t> scale_programs_;
   std::set<uint32_t> means_;
+  std::map<TensorId, uint32_t> name_numbers_;
 };
 
 template <class T>
@@ -450,7 +452,18 @@ uint64_t BytesOf(const std::vector<T>& v) {
 
 uint64_t MemoryOf(const Plan& plan) {
   uint64_t bytes = BytesOf(plan.in_files) + BytesOf(plan.in_shards) + BytesOf(plan.slots) + BytesOf(plan.digits) + BytesOf(plan.moves) + BytesOf(plan.programs) + BytesOf(plan.out_files) +
-                   BytesOf(plan.out_shards) + BytesOf(plan.jobs) + BytesOf(plan.scalar_shards) + BytesOf(plan.agreements);
+                   BytesOf(plan.out_shards) + BytesOf(plan.jobs) + BytesOf(plan.scalar_shards) + BytesOf(plan.agreements) + BytesOf(plan.scalars) + BytesOf(plan.names);
+  auto places = [](const std::vector<Plan::Places>& list) {
+    uint64_t sum = BytesOf(list);
+    for (const Plan::Places& p : list) sum += p.name.capacity() + BytesOf(p.all);
+    return sum;
+  };
+  for (const Plan::Scalar& scalar : plan.scalars) {
+    bytes += scalar.name.capacity() + places(scalar.sources) + BytesOf(scalar.inputs);
+    for (const Plan::Scalar::Input& input : scalar.inputs) bytes += places(input.sources);
+  }
+  for (const Plan::Replicas& replicas : plan.replicas) bytes += sizeof(replicas) + BytesOf(replicas.all);
+  for (const std::string& name : plan.names) bytes += name.capacity();
   std::set<const std::string*> heads;
   for (const Plan::OutFile& file : plan.out_files) {
     for (const auto& part : file.head) {

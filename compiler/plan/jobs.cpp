@@ -110,17 +110,20 @@ void MakeJobs(Plan& plan, uint64_t chunk_bytes, int64_t part, int64_t parts) {
       }
     }
   }
-  if (parts <= 1) {
-    plan.jobs = std::move(all);
-    return;
-  }
+  plan.jobs = std::move(all);
+  plan.first_job = 0;
+  plan.end_job = plan.jobs.size();
+  if (parts <= 1) return;
   uint64_t total = 0, done = 0;
-  for (const Plan::Job& job : all) total += BytesOf(plan, job);
-  for (const Plan::Job& job : all) {  // a job belongs to the part that its middle byte falls into
+  for (const Plan::Job& job : plan.jobs) total += BytesOf(plan, job);
+  // A job belongs to the part that its middle byte falls into, so a part is a range.
+  plan.end_job = 0;
+  for (const Plan::Job& job : plan.jobs) {
     uint64_t bytes = BytesOf(plan, job), middle = done + bytes / 2;
     done += bytes;
     auto share = total == 0 ? 0 : static_cast<int64_t>(static_cast<__int128>(middle) * parts / (static_cast<__int128>(total) + 1));
-    if (share + 1 == part) plan.jobs.push_back(job);
+    if (share + 1 < part) ++plan.first_job;
+    if (share + 1 <= part) ++plan.end_job;
   }
 }
 

@@ -45,7 +45,7 @@ Result<uint64_t> ElementReader::Bits(const Plan::InShard& shard, uint64_t offset
   return bits;
 }
 
-Result<uint64_t> ElementReader::Value(const std::vector<Plan::InShard>& replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags) {
+Result<uint64_t> ElementReader::Value(std::span<const Plan::InShard> replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags) {
   AOA_ASSIGN_OR_RETURN(uint64_t bits, Bits(replicas[0], offset, Width(type)));
   if (chain.empty() || chain[0].kind != ValueStep::Kind::kMean) return Apply(chain, type, bits, norm, flags);
   double sum = Decode(type, bits);
@@ -56,10 +56,20 @@ Result<uint64_t> ElementReader::Value(const std::vector<Plan::InShard>& replicas
   return ApplyToValue(std::span(chain).subspan(1), sum / static_cast<double>(replicas.size()), norm, flags);
 }
 
-std::string ElementReader::Show(double value) {
+std::string Show(double value) {
   char text[64];
   auto [end, error] = std::to_chars(text, text + sizeof text, value);
   return std::string(text, end);
+}
+
+double NumberOf(DType type, uint64_t bits) {
+  switch (type) {
+    case DType::kI64: return static_cast<double>(static_cast<int64_t>(bits));
+    case DType::kI32: return static_cast<int32_t>(bits);
+    case DType::kI16: return static_cast<int16_t>(bits);
+    case DType::kI8: return static_cast<int8_t>(bits);
+    default: return IsFloat(type) ? Decode(type, bits) : static_cast<double>(bits);
+  }
 }
 
 Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sources& sources) {
@@ -72,7 +82,7 @@ Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sourc
   ElementReader reader(sources);
   for (const Plan::Move* move : moves) {
     if (move->how == Plan::How::kFill) continue;
-    std::vector<Plan::InShard> shard = {plan.in_shards[plan.slots[norm.first_slot + move->slot] + move->block]};
+    std::span<const Plan::InShard> shard(&plan.in_shards[plan.slots[norm.first_slot + move->slot] + move->block], 1);
     // Digits by falling out stride: for equal rows of the table the normalised axis rises.
     std::vector<int64_t> position(move->digits, 0);
     auto width = static_cast<int64_t>(Width(move->in));

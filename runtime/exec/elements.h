@@ -1,6 +1,7 @@
 // Elements one at a time: the reference for kernels, and what only a scalar path can do (means over replicas, norms).
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,7 @@ class ElementReader {
   Result<uint64_t> Bits(const Plan::InShard& shard, uint64_t offset, int width);
 
   // The element's value after a chain: bits of the last step's type. `replicas` has one shard, or all that a kMean averages.
-  Result<uint64_t> Value(const std::vector<Plan::InShard>& replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags);
-
-  // A number as short as it can be said exactly.
-  static std::string Show(double value);
+  Result<uint64_t> Value(std::span<const Plan::InShard> replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags);
 
  private:
   struct Window {
@@ -36,6 +34,11 @@ class ElementReader {
   std::vector<Window> windows_;  // of the latest places
   size_t next_ = 0;
 };
+
+// A number as short as it can be said exactly.
+std::string Show(double value);
+// The number that the bits of any type stand for.
+double NumberOf(DType type, uint64_t bits);
 
 // The norms of plan.norms[index]: the square roots of the sums of squares, added in the order of the normalised axis.
 Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sources& sources);

@@ -1,5 +1,7 @@
 #include "runtime/exec/filler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -7,7 +9,7 @@
 #include "compiler/core/check.h"
 #include "compiler/core/convert.h"
 #include "compiler/core/index_map.h"
-#include "runtime/exec/elements.h"
+#include "compiler/core/text.h"
 
 namespace aoa::exec {
 namespace {
@@ -57,16 +59,25 @@ int64_t Filler::InStart(const Box& box) const {
 
 // ---------------------------------------------------------------- ranges and tiles
 
-Status Filler::Range(const Plan::Job& job, std::span<std::byte> out) {
+// Calls visit(shard, lo, hi) for the elements of the shards that a range touches.
+template <class Visit>
+Status EachShard(const Plan& plan, const Plan::Job& job, Visit visit) {
   for (uint64_t s = job.first_shard; s < job.first_shard + job.shards; ++s) {
-    const Plan::OutShard& shard = plan_.out_shards[s];
-    const Plan::BlockProgram& program = plan_.programs[shard.program];
+    const Plan::OutShard& shard = plan.out_shards[s];
+    const Plan::BlockProgram& program = plan.programs[shard.program];
     auto width = static_cast<uint64_t>(program.width);
-    uint64_t end = shard.offset + static_cast<uint64_t>(program.elements) * width;
-    uint64_t lo = std::max(job.lo, shard.offset), hi = std::min(job.hi, end);
-    AOA_RETURN_IF_ERROR(Elements(shard, static_cast<int64_t>((lo - shard.offset) / width), static_cast<int64_t>((hi - shard.offset) / width), out.subspan(lo - job.lo, hi - lo)));
+    uint64_t lo = std::max(job.lo, shard.offset), hi = std::min(job.hi, shard.offset + static_cast<uint64_t>(program.elements) * width);
+    AOA_RETURN_IF_ERROR(visit(shard, static_cast<int64_t>((lo - shard.offset) / width), static_cast<int64_t>((hi - shard.offset) / width)));
   }
   return Status();
+}
+
+Status Filler::Range(const Plan::Job& job, std::span<std::byte> out) {
+  return EachShard(plan_, job, [&](const Plan::OutShard& shard, int64_t lo, int64_t hi) {
+    auto width = static_cast<int64_t>(plan_.programs[shard.program].width);
+    auto at = shard.offset + static_cast<uint64_t>(lo * width) - job.lo;
+    return Elements(shard, lo, hi, out.subspan(at, static_cast<size_t>((hi - lo) * width)));
+  });
 }
 
 Status Filler::Elements(const Plan::OutShard& shard, int64_t lo, int64_t hi, std::span<std::byte> out) {
@@ -88,10 +99,25 @@ Status Filler::Elements(const Plan::OutShard& shard, int64_t lo, int64_t hi, std
   return Status();
 }
 
-Status Filler::Tile(const Plan::Job& job, std::span<std::byte> out, const WriteRun& write) {
+void Filler::Prefetch(const Plan::Job& job) {
+  prefetching_ = true;
+  prefetches_ = 0;
+  if (job.tile) {
+    (void)Fill(TileBox(job, nullptr));
+  } else {
+    (void)EachShard(plan_, job, [&](const Plan::OutShard& shard, int64_t lo, int64_t hi) { return Elements(shard, lo, hi, {}); });
+  }
+  prefetching_ = false;
+}
+
+void Filler::PrefetchStretch(const Plan::InShard& source, uint64_t offset, uint64_t length) {
+  constexpr int kMostCalls = 64;  // of a job: what is more scattered than that, the system's own reading ahead has to find
+  if (prefetches_++ < kMostCalls) context_.sources.Prefetch(source.file, offset, length);
+}
+
+Filler::Box Filler::TileBox(const Plan::Job& job, std::byte* out) const {
   const Plan::OutShard& shard = plan_.out_shards[job.first_shard];
   const Plan::Move& move = plan_.moves[job.move];
-  int width = plan_.programs[shard.program].width;
   std::vector<int64_t> first(move.digits), count(move.digits);
   auto number = static_cast<int64_t>(job.lo);
   for (size_t i = move.digits; i-- > 0;) {
@@ -101,17 +127,25 @@ Status Filler::Tile(const Plan::Job& job, std::span<std::byte> out, const WriteR
     count[i] = std::min(digit.tile, digit.extent - first[i]);
     number /= tiles;
   }
-  AOA_RETURN_IF_ERROR(Fill({move, shard, first, count, out.data(), true}));
-  // Runs: the inner digits that lie dense both in the buffer and in the file.
+  return {move, shard, std::move(first), std::move(count), out, true};
+}
+
+Status Filler::Tile(const Plan::Job& job, std::span<std::byte> out) { return Fill(TileBox(job, out.data())); }
+
+Status Filler::EachRun(const Plan::Job& job, const VisitRun& visit) const {
+  const Box box = TileBox(job, nullptr);
+  const Plan::Move& move = box.move;
+  int width = plan_.programs[box.shard.program].width;
+  // The inner digits that lie dense both in the buffer and in the file are one run.
   int64_t run = 1, at = move.out_base;
   size_t outer = move.digits;
-  while (outer > 0 && DigitOf(move, outer - 1).out == run && DigitOf(move, outer - 1).staged_out == run) run *= count[--outer];
-  std::vector<int64_t> counts(count.begin(), count.begin() + static_cast<ptrdiff_t>(outer));
+  while (outer > 0 && DigitOf(move, outer - 1).out == run && DigitOf(move, outer - 1).staged_out == run) run *= box.count[--outer];
+  std::vector<int64_t> counts(box.count.begin(), box.count.begin() + static_cast<ptrdiff_t>(outer));
   std::vector<std::pair<int64_t, int64_t>> strides;
   for (size_t i = 0; i < outer; ++i) strides.emplace_back(DigitOf(move, i).out, DigitOf(move, i).staged_out);
-  for (size_t i = 0; i < move.digits; ++i) at += first[i] * DigitOf(move, i).out;
+  for (size_t i = 0; i < move.digits; ++i) at += box.first[i] * DigitOf(move, i).out;
   return Odometer(counts, strides, [&](int64_t in_file, int64_t in_buffer) {
-    return write(shard.offset + static_cast<uint64_t>((at + in_file) * width), out.subspan(static_cast<size_t>(in_buffer * width), static_cast<size_t>(run * width)));
+    return visit(box.shard.offset + static_cast<uint64_t>((at + in_file) * width), static_cast<size_t>(in_buffer * width), static_cast<size_t>(run * width));
   });
 }
 
@@ -135,6 +169,7 @@ void Filler::Constants(const Plan::BlockProgram& program, int64_t lo, int64_t hi
 
 Status Filler::Fill(const Box& box) {
   if (std::any_of(box.count.begin(), box.count.end(), [](int64_t n) { return n == 0; })) return Status();
+  if (prefetching_ && (box.move.how == Plan::How::kFill || box.move.how == Plan::How::kScalar)) return Status();
   if (box.move.how == Plan::How::kFill) return Constant(box);
   if (box.move.how == Plan::How::kScalar || !context_.kernels) return ElementWise(box);
   return box.move.how == Plan::How::kRead ? Direct(box) : Staged(box);
@@ -184,6 +219,10 @@ Status Filler::Direct(const Box& box) {
   int64_t start = InStart(box);
   return Odometer(counts, strides, [&](int64_t in, int64_t out) -> Status {
     uint64_t offset = source.offset + static_cast<uint64_t>((start + in) * width);
+    if (prefetching_) {
+      PrefetchStretch(source, offset, static_cast<uint64_t>(stretch * width));
+      return Status();
+    }
     parts_.clear();
     (void)Odometer(inner_counts, inner_strides, [&](int64_t, int64_t at) {
       parts_.emplace_back(box.out + (out + at) * width, static_cast<size_t>(run * width));
@@ -209,16 +248,20 @@ Status Filler::ReadSpans(const Box& box) {
     strides.emplace_back(DigitOf(box.move, order[i]).in, DigitOf(box.move, order[i]).staged_in);
     size += (box.count[order[i]] - 1) * DigitOf(box.move, order[i]).staged_in;
   }
-  auto bytes = static_cast<size_t>(size * width);
-  if (staging_.size() < bytes) staging_.resize(bytes);
+  if (!prefetching_) staging_.Reserve(static_cast<size_t>(size * width));
   int64_t start = InStart(box);
   return Odometer(counts, strides, [&](int64_t in, int64_t staged) {
-    return context_.sources.Read(source.file, source.offset + static_cast<uint64_t>((start + in) * width), std::span(staging_).subspan(static_cast<size_t>(staged * width), static_cast<size_t>(span * width)));
+    uint64_t offset = source.offset + static_cast<uint64_t>((start + in) * width);
+    auto length = static_cast<size_t>(span * width);
+    if (!prefetching_) return context_.sources.Read(source.file, offset, {staging_.data() + staged * width, length});
+    PrefetchStretch(source, offset, length);
+    return Status();
   });
 }
 
 Status Filler::Staged(const Box& box) {
   AOA_RETURN_IF_ERROR(ReadSpans(box));
+  if (prefetching_) return Status();
   const KernelKey& key = plan_.kernels[box.move.kernel];
   std::vector<int64_t> extents;
   int64_t table = box.move.table_base;
@@ -230,34 +273,35 @@ Status Filler::Staged(const Box& box) {
   const double* norms = box.shard.norms == 0xFFFFFFFF ? nullptr : context_.norms[box.shard.norms].data() + table;
   AOA_ASSIGN_OR_RETURN(KernelFunction kernel, context_.kernels(box.move.kernel));
   uint32_t flags = kernel(staging_.data(), box.out, extents.data(), norms);
-  return flags ? Mistake(box, flags) : Status();
+  if (flags == 0) return Status();
+  AOA_RETURN_IF_ERROR(ElementWise(box));  // says which element
+  AOA_CHECK(false, "a kernel reports a value that the reference does not: " + ToString(key));
 }
 
 Status Filler::ElementWise(const Box& box) {
-  ElementReader reader(context_.sources);
-  int64_t in = InStart(box), table = box.move.table_base;
-  for (size_t i = 0; i < box.move.digits; ++i) table += box.first[i] * DigitOf(box.move, i).table;
-  const ValueChain& chain = plan_.chains[box.move.chain];
-  int in_width = Width(box.move.in), out_width = Width(box.move.out);
+  const Plan::Move& move = box.move;
+  const ValueChain& chain = plan_.chains[move.chain];
+  int in_width = Width(move.in), out_width = Width(move.out);
   const std::vector<double>* norms = box.shard.norms == 0xFFFFFFFF ? nullptr : &context_.norms[box.shard.norms];
-  std::vector<Plan::InShard> sources = {Source(box)};
-  uint32_t in_shard = plan_.slots[box.shard.first_slot + box.move.slot] + box.move.block;
+  std::span<const Plan::InShard> sources(&Source(box), 1);
   if (!chain.empty() && chain[0].kind == ValueStep::Kind::kMean) {
-    for (const Plan::Replicas& replicas : plan_.replicas) {
-      if (replicas.in_shard == in_shard) sources = replicas.all;
-    }
+    uint32_t in_shard = plan_.slots[box.shard.first_slot + move.slot] + move.block;
+    auto it = std::lower_bound(plan_.replicas.begin(), plan_.replicas.end(), in_shard, [](const Plan::Replicas& r, uint32_t shard) { return r.in_shard < shard; });
+    AOA_CHECK(it != plan_.replicas.end() && it->in_shard == in_shard, "a mean without replicas");
+    sources = it->all;
   }
-  uint32_t flags = 0;
-  std::vector<int64_t> index(box.move.digits, 0);
+  std::vector<int64_t> index(move.digits, 0);
   for (;;) {
-    int64_t at = in, out = 0, row = table;
+    int64_t in = move.in_base, out = 0, number = move.out_base, row = move.table_base;
     for (size_t i = 0; i < index.size(); ++i) {
-      at += index[i] * DigitOf(box.move, i).in;
+      in += (box.first[i] + index[i]) * DigitOf(move, i).in;
+      row += (box.first[i] + index[i]) * DigitOf(move, i).table;
+      number += (box.first[i] + index[i]) * DigitOf(move, i).out;
       out += index[i] * OutStride(box, i);
-      row += index[i] * DigitOf(box.move, i).table;
     }
-    AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Value(sources, box.move.in, static_cast<uint64_t>(at * in_width), chain, norms ? (*norms)[static_cast<size_t>(row)] : 1, flags));
-    if (flags) return Mistake(box, flags);
+    uint32_t flags = 0;
+    AOA_ASSIGN_OR_RETURN(uint64_t bits, elements_.Value(sources, move.in, static_cast<uint64_t>(in * in_width), chain, norms ? (*norms)[static_cast<size_t>(row)] : 1, flags));
+    if (flags) return Mistake(box, number, flags);
     std::memcpy(box.out + out * out_width, &bits, static_cast<size_t>(out_width));
     size_t i = index.size();
     while (i-- > 0 && ++index[i] == box.count[i]) index[i] = 0;
@@ -265,33 +309,11 @@ Status Filler::ElementWise(const Box& box) {
   }
 }
 
-// Finds the element that does not fit: the first in the order of the target.
-Status Filler::Mistake(const Box& box, uint32_t) {
-  ElementReader reader(context_.sources);
-  const ValueChain& chain = plan_.chains[box.move.chain];
-  int width = Width(box.move.in);
-  std::string name = context_.target_name ? context_.target_name(box.shard.target) : "a tensor";
-  std::vector<int64_t> index(box.move.digits, 0);
-  int64_t start = InStart(box);
-  for (;;) {
-    int64_t at = start, out = box.move.out_base;
-    for (size_t i = 0; i < index.size(); ++i) {
-      at += index[i] * DigitOf(box.move, i).in;
-      out += (box.first[i] + index[i]) * DigitOf(box.move, i).out;
-    }
-    uint32_t flags = 0;
-    AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Bits(Source(box), static_cast<uint64_t>(at * width), width));
-    (void)Apply(chain, box.move.in, bits, 1, flags);
-    if (flags) {
-      double value = Decode(box.move.in, bits);
-      std::string what = flags & kKernelInfinity ? "an infinity, which " + std::string(Name(box.move.out)) + " does not have" : ElementReader::Show(value) + ", too large for " + std::string(Name(box.move.out));
-      return Status::Invalid("`" + name + "`: element " + std::to_string(out) + " is " + what + " (`cast=saturate` takes the largest finite value, `cast=inf` an infinity)");
-    }
-    size_t i = index.size();
-    while (i-- > 0 && ++index[i] == box.count[i]) index[i] = 0;
-    if (i == SIZE_MAX) break;
-  }
-  return Status::Invalid("`" + name + "`: a value does not fit " + std::string(Name(box.move.out)));
+Status Filler::Mistake(const Box& box, int64_t element, uint32_t flags) const {
+  std::string_view type = Name(box.move.out);
+  std::string what = flags & kKernelInfinity ? fmt::format("is infinite, and {} has no infinity: `cast=saturate` takes its largest number", type)
+                                             : fmt::format("is too large for {}: `cast=saturate` takes its largest number, `cast=inf` an infinity", type);
+  return Status::Invalid(fmt::format("`{}`: element {} {}", Printable(context_.target_name(box.shard.target)), element, what));
 }
 
 }  // namespace aoa::exec

@@ -161,6 +161,8 @@ void File::Prefetch(uint64_t offset, uint64_t length) const {
   }
 }
 
+void File::DropCache() const { posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+
 Status File::Sync() const {
   if (Retry([&] { return fdatasync(fd_.get()); }) == 0) return {};
   return SystemFailure(fmt::format("putting {} on the device", Printable(path_)), errno);

@@ -49,6 +49,8 @@ class File {
 
   // Tells the system that these bytes will be read soon.
   void Prefetch(uint64_t offset, uint64_t length) const;
+  // Lets the system forget what it keeps of the file in memory, as far as it is on the device.
+  void DropCache() const;
   // Puts data and size on the device.
   Status Sync() const;
   // To be called where bytes were written: network file systems find out here that they could not keep them.

@@ -24,9 +24,10 @@ static_assert(sizeof(Header) == 64);
 
 struct Record {
   uint64_t job = 0;
-  uint64_t checksum = 0;
+  uint64_t value = 0;
+  uint64_t checksum = 0;  // of all before it
 };
-static_assert(sizeof(Record) == 16);
+static_assert(sizeof(Record) == 24);
 
 Header MakeHeader(std::string_view key, uint64_t jobs) {
   Header header;
@@ -37,7 +38,7 @@ Header MakeHeader(std::string_view key, uint64_t jobs) {
   return header;
 }
 
-uint64_t RecordChecksum(uint64_t job, uint64_t seed) { return XXH3_64bits_withSeed(&job, sizeof(job), seed); }
+uint64_t ChecksumOf(const Record& record, uint64_t seed) { return XXH3_64bits_withSeed(&record, offsetof(Record, checksum), seed); }
 
 uint64_t OffsetOf(uint64_t record) { return sizeof(Header) + record * sizeof(Record); }
 
@@ -56,6 +57,7 @@ Result<Journal> Journal::Open(File file, std::string_view key, uint64_t jobs) {
   Journal journal(std::move(file));
   journal.seed_ = wanted.checksum;
   journal.done_.resize(jobs);
+  journal.values_.resize(jobs);
   // A record that is there in part counts as one: the next one goes behind it.
   uint64_t records = ours ? (size - sizeof(Header) + sizeof(Record) - 1) / sizeof(Record) : 0;
   journal.next_record_ = std::make_unique<std::atomic<uint64_t>>(records);
@@ -69,15 +71,18 @@ Status Journal::Load(uint64_t records) {
     batch.resize(std::min<uint64_t>(batch.size(), records - first));
     AOA_RETURN_IF_ERROR(file_.ReadAt(OffsetOf(first), std::as_writable_bytes(std::span(batch))));
     for (const Record& record : batch) {
-      if (record.job < done_.size() && record.checksum == RecordChecksum(record.job, seed_)) done_[record.job] = true;
+      if (record.job >= done_.size() || record.checksum != ChecksumOf(record, seed_)) continue;
+      done_[record.job] = true;
+      values_[record.job] = record.value;
     }
   }
   return {};
 }
 
-Status Journal::Append(uint64_t job) {
+Status Journal::Append(uint64_t job, uint64_t value) {
   AOA_CHECK(job < done_.size(), std::to_string(job));
-  const Record record = {job, RecordChecksum(job, seed_)};
+  Record record = {job, value, 0};
+  record.checksum = ChecksumOf(record, seed_);
   return file_.WriteAt(OffsetOf(next_record_->fetch_add(1)), std::as_bytes(std::span(&record, 1)));
 }
 

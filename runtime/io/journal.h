@@ -1,11 +1,12 @@
 // Which jobs of a run are done: what --resume reads.
 //
-// A job is a number below a bound that the plan fixes. The file is a header and records of 16 bytes, each complete in itself:
+// A job is a number below a bound that the plan fixes; with it goes a number that its caller wants to know later (a digest of
+// what it wrote). The file is a header and records of 24 bytes, each complete in itself:
 //
 //    0   8  "aoacjrn1"            64  8  job
-//    8   8  number of jobs        72  8  checksum of the job, seeded with the header's checksum
-//   16  16  digest of the key     80  8  job ...
-//   32   8  checksum of 0..31
+//    8   8  number of jobs        72  8  value
+//   16  16  digest of the key     80  8  checksum of 64..79, seeded with the header's checksum
+//   32   8  checksum of 0..31     88  8  job ...
 //   40  24  zeros
 //
 // in the byte order of the machine, on which alone it is read. A record that does not match its checksum (torn, never
@@ -37,8 +38,11 @@ class Journal {
   // The jobs that were done when it was opened.
   const std::vector<bool>& done() const { return done_; }
 
+  // The values of these jobs.
+  const std::vector<uint64_t>& values() const { return values_; }
+
   // `job` is done. May be called from several threads.
-  Status Append(uint64_t job);
+  Status Append(uint64_t job, uint64_t value);
   // Puts the records so far on the device.
   Status Sync() const { return file_.Sync(); }
 
@@ -49,6 +53,7 @@ class Journal {
   File file_;
   uint64_t seed_ = 0;
   std::vector<bool> done_;
+  std::vector<uint64_t> values_;
   std::unique_ptr<std::atomic<uint64_t>> next_record_;  // on the heap so that a journal can be moved
 };
 

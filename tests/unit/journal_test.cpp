@@ -17,7 +17,7 @@ using testing::Scratch;
 
 constexpr uint64_t kJobs = 100;
 constexpr size_t kHeaderBytes = 64;
-constexpr size_t kRecordBytes = 16;
+constexpr size_t kRecordBytes = 24;
 
 class JournalTest : public ::testing::Test {
  protected:
@@ -37,7 +37,7 @@ class JournalTest : public ::testing::Test {
 
   void Append(std::initializer_list<uint64_t> jobs) {
     Journal journal = Open();
-    for (uint64_t job : jobs) ASSERT_TRUE(journal.Append(job).ok());
+    for (uint64_t job : jobs) ASSERT_TRUE(journal.Append(job, job * 7).ok());
     ASSERT_TRUE(journal.Sync().ok());
   }
 
@@ -53,6 +53,7 @@ TEST_F(JournalTest, RemembersWhatWasDone) {
   EXPECT_EQ(Done(Open()), Numbers({0, 3, 7, 99}));
   Append({4});
   EXPECT_EQ(Done(Open()), Numbers({0, 3, 4, 7, 99}));
+  EXPECT_EQ(Open().values()[99], 99u * 7);
 }
 
 // A record torn at any byte costs that job only, and what is appended later counts.
@@ -113,7 +114,7 @@ TEST_F(JournalTest, ThreadsAppendSideBySide) {
     std::vector<std::jthread> threads;
     for (uint64_t t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
-        for (uint64_t job = t; job < kMany; job += kThreads) EXPECT_TRUE(journal.Append(job).ok());
+        for (uint64_t job = t; job < kMany; job += kThreads) EXPECT_TRUE(journal.Append(job, job * 7).ok());
       });
     }
   }
@@ -123,7 +124,7 @@ TEST_F(JournalTest, ThreadsAppendSideBySide) {
 TEST_F(JournalTest, AFullDiskIsAFailure) {
   Journal journal = Open();
   testing::ScopedFaults faults(testing::FailAll("pwrite", ENOSPC));
-  EXPECT_EQ(journal.Append(1).code(), StatusCode::kSystem);
+  EXPECT_EQ(journal.Append(1, 0).code(), StatusCode::kSystem);
 }
 
 }  // namespace

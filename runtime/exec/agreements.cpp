@@ -1,0 +1,63 @@
+#include "runtime/exec/agreements.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "compiler/core/text.h"
+
+namespace aoa::exec {
+namespace {
+
+constexpr uint64_t kStep = 1 << 20;
+
+// The first place where two buffers differ, or their size.
+size_t FirstDifference(std::span<const std::byte> a, std::span<const std::byte> b) {
+  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return a.size();
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
+}
+
+Status CompareReplicas(const FillContext& context, const Plan::Agreement& agreement) {
+  Buffer a(kStep), b(kStep);
+  for (uint64_t at = 0; at < agreement.bytes; at += kStep) {
+    auto size = static_cast<size_t>(std::min(kStep, agreement.bytes - at));
+    AOA_RETURN_IF_ERROR(context.sources.Read(agreement.a.file, agreement.a.offset + at, a.First(size)));
+    AOA_RETURN_IF_ERROR(context.sources.Read(agreement.b.file, agreement.b.offset + at, b.First(size)));
+    size_t same = FirstDifference(a.First(size), b.First(size));
+    if (same == size) continue;
+    return Status::Invalid(fmt::format("`{}`: rank {} differs from rank {} at byte {} of the tensor ({} and {})", Printable(context.plan.names[agreement.name]), agreement.rank_b, agreement.rank_a,
+                                       at + same, Printable(context.sources.path(agreement.b.file)), Printable(context.sources.path(agreement.a.file))));
+  }
+  return Status();
+}
+
+Status CompareTied(const FillContext& context, const Plan::Agreement& agreement, Filler& filler) {
+  const Plan& plan = context.plan;
+  const Plan::BlockProgram& program = plan.programs[agreement.program];
+  Plan::OutShard shard;
+  shard.program = agreement.program;
+  shard.first_slot = agreement.first_slot;
+  auto step = static_cast<size_t>(program.chunk * program.width);
+  Buffer made(step), stored(step);
+  for (int64_t lo = 0; lo < program.elements; lo += program.chunk) {
+    int64_t hi = std::min(lo + program.chunk, program.elements);
+    auto size = static_cast<size_t>((hi - lo) * program.width);
+    AOA_RETURN_IF_ERROR(filler.Elements(shard, lo, hi, made.First(size)));
+    AOA_RETURN_IF_ERROR(context.sources.Read(agreement.b.file, agreement.b.offset + static_cast<uint64_t>(lo * program.width), stored.First(size)));
+    filler.Constants(program, lo, hi, stored.First(size));
+    size_t same = FirstDifference(made.First(size), stored.First(size));
+    if (same == size) continue;
+    return Status::Invalid(fmt::format("`{}` differs from `{}`, to which it is tied, at element {} of what {} holds", Printable(plan.names[agreement.name]), Printable(plan.names[agreement.original]),
+                                       lo + static_cast<int64_t>(same) / program.width, Printable(context.sources.path(agreement.b.file))));
+  }
+  return Status();
+}
+
+}  // namespace
+
+Status CheckAgreement(const FillContext& context, const Plan::Agreement& agreement, Filler& filler) {
+  return agreement.original == 0xFFFFFFFF ? CompareReplicas(context, agreement) : CompareTied(context, agreement, filler);
+}
+
+}  // namespace aoa::exec
