@@ -171,6 +171,21 @@ class Joiner {
   size_t limit_;
 };
 
+// `a` is one step before a digit of `b`.
+bool Prepend(Piece& a, const Piece& b, int64_t out_step, int64_t in_step) {
+  for (size_t i = 0; i < b.digits.size(); ++i) {
+    if (out_step != b.digits[i].out || in_step != b.digits[i].in) continue;
+    std::vector<Digit> rest = b.digits;
+    rest.erase(rest.begin() + static_cast<ptrdiff_t>(i));
+    if (rest != a.digits) continue;
+    a.digits = b.digits;
+    ++a.digits[i].extent;
+    Canonicalize(a);
+    return true;
+  }
+  return false;
+}
+
 // Whether `b` continues `a`: the same box, further along one digit (or along a new one, if `a` and `b` are alike).
 bool Extend(Piece& a, const Piece& b) {
   if (a.source != b.source || a.chain != b.chain) return false;
@@ -182,6 +197,7 @@ bool Extend(Piece& a, const Piece& b) {
     Canonicalize(a);
     return true;
   }
+  if (a.digits.size() + 1 == b.digits.size()) return Prepend(a, b, out_step, in_step);
   if (a.digits.size() != b.digits.size() && a.digits.size() != b.digits.size() + 1) return false;
   // b is one step, or several, of a digit of a.
   for (size_t i = 0; i < a.digits.size(); ++i) {
