@@ -15,8 +15,8 @@ struct Known {
   std::string_view key;
   bool number, integer, string;
   bool any_word;
-  std::string_view words[3];   // the only ones, unless any_word
-  std::string_view due;        // for the message
+  std::string_view words[3];  // the only ones, unless any_word
+  std::string_view due;       // for the message
 };
 
 constexpr Known kKnown[] = {
@@ -38,10 +38,14 @@ constexpr Known kKnown[] = {
 
 bool Fits(const Known& known, const ast::Attribute& attribute) {
   switch (attribute.kind) {
-    case Value::kFlag: return false;
-    case Value::kNumber: return known.number || (known.integer && attribute.integer);
-    case Value::kString: return known.string;
-    case Value::kWord: return known.any_word || (!attribute.text.empty() && Contains(known.words, attribute.text));
+    case Value::kFlag:
+      return false;
+    case Value::kNumber:
+      return known.number || (known.integer && attribute.integer);
+    case Value::kString:
+      return known.string;
+    case Value::kWord:
+      return known.any_word || (!attribute.text.empty() && Contains(known.words, attribute.text));
   }
   return false;
 }
@@ -56,13 +60,17 @@ void Builder::Check(const ast::Attribute& attribute) {
     std::vector<std::string> keys;
     for (const Known& k : kKnown) keys.emplace_back(k.key);
     auto& d = Error(Code::kAttribute, attribute.key.where, "unknown attribute " + Quote(key));
-    if (auto near = diag::Nearest(key, keys)) d.Help("an attribute with a near name is " + Quote(*near));
-    else if (Contains(Flags(), key)) d.Help("`" + key + "` has no value");
-    else d.Note("the attributes are " + List(keys));
+    if (auto near = diag::Nearest(key, keys))
+      d.Help("an attribute with a near name is " + Quote(*near));
+    else if (Contains(Flags(), key))
+      d.Help("`" + key + "` has no value");
+    else
+      d.Note("the attributes are " + List(keys));
     return;
   }
   if (Fits(*known, attribute)) return;
-  auto& d = Error(Code::kAttribute, attribute.value_where, Quote(key) + " cannot be " + Quote(attribute.value_where.text()));
+  auto& d =
+      Error(Code::kAttribute, attribute.value_where, Quote(key) + " cannot be " + Quote(attribute.value_where.text()));
   d.Expected(std::string(known->due));
   if (attribute.kind != Value::kWord) return;
   std::vector<std::string> words;
