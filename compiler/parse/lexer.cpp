@@ -61,7 +61,7 @@ Token Lexer::Next() {
 // In a side `=` begins the value of a scalar, which expression_ says; elsewhere it begins the value of an attribute.
 size_t Lexer::Mode() const {
   if (expression_ || !brackets_.empty()) return AoaLexer::EXPRESSION;
-  return last_ == AoaLexer::EQUAL ? static_cast<size_t>(AoaLexer::ATTRIBUTE_VALUE) : 0;
+  return last_ == AoaLexer::EQUAL ? size_t{AoaLexer::ATTRIBUTE_VALUE} : 0;
 }
 
 void Lexer::Dispatch(Token token) {

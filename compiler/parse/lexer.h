@@ -2,12 +2,10 @@
 //
 // - Inside names `-`, `.`, `/` and `*` are letters, inside expressions operators: the mode follows from the place.
 // - A word is a keyword by its place only. `format hf` begins a line of a side, `format [h]` declares a tensor.
-// - A line end ends an item, unless a bracket is open, or the line ends in an arrow or a comma, or the next one begins
-// with
-//   one. What remains is END, also before the `}` of `{ item }`.
-// - Brackets and blocks that do not match are mistakes that only the whole line shows, so they are found here: the text
-// is
-//   read on as if they did match, and the parser never sees the gap.
+// - A line end ends an item, unless a bracket is open, the line ends in an arrow or a comma, or the next one begins
+//   with one. What remains is END, also before the `}` of `{ item }`.
+// - Brackets and blocks that do not match are mistakes that only a whole line, or more, shows. They are found here:
+//   the text is read on as if they did match, and the parser never sees the gap.
 #pragma once
 
 #include <optional>

@@ -122,7 +122,7 @@ size_t Lexer::NearBlockHead(const Token& token, std::vector<std::string> words) 
 size_t Lexer::SideWord(const Token& token) {
   size_t type = Find(DeclarationWords(), TextOf(token));
   if (type == 0) type = Find(PlaceWords(), TextOf(token));
-  return type != 0 ? type : static_cast<size_t>(AoaLexer::NAME);
+  return type != 0 ? type : size_t{AoaLexer::NAME};
 }
 
 size_t Lexer::MapWord(const Token& token) {
@@ -139,7 +139,7 @@ size_t Lexer::MapWord(const Token& token) {
 size_t Lexer::DefaultWord(const Token& token) {
   size_t type = Find(DefaultWords(), TextOf(token));
   bool name = last_ == AoaLexer::FROM || last_ == AoaLexer::TO;
-  return type == 0 || name ? static_cast<size_t>(AoaLexer::NAME) : type;
+  return type == 0 || name ? size_t{AoaLexer::NAME} : type;
 }
 
 size_t Lexer::ExpressionWord(const Token& token) {
@@ -156,7 +156,7 @@ size_t Lexer::ExpressionWord(const Token& token) {
   if (next == '(' && text == "pad" && InType()) return AoaLexer::PAD;
   if (next == '(' && Contains(Functions(), text)) return AoaLexer::FUNCTION;
   size_t type = Find(ExpressionWords(), text);
-  return type != 0 ? type : static_cast<size_t>(AoaLexer::IDENT);
+  return type != 0 ? type : size_t{AoaLexer::IDENT};
 }
 
 // Whether what follows a first word makes it the name of a tensor, though it is also a keyword.

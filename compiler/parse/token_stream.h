@@ -11,7 +11,7 @@
 
 namespace aoa::parse {
 
-// A Token with ANTLR's interface. Its line is the logical line; nobody asks for its text, which is a range of the
+// A Token with ANTLR's interface. Its line is the logical line. Its text nobody asks for: that is a range of the
 // source.
 class StreamToken final : public antlr4::Token {
  public:
