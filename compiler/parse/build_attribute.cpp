@@ -11,37 +11,43 @@ namespace {
 using diag::Code;
 using Value = ast::Attribute::Value;
 
+// What a value may be; `words` of a Known are allowed besides.
+enum : unsigned { kNothing = 0, kNumber = 1, kInteger = 2, kString = 4, kAnyWord = 8 };
+
 struct Known {
   std::string_view key;
-  bool number, integer, string;
-  bool any_word;
-  std::string_view words[3];   // the only ones, unless any_word
-  std::string_view due;        // for the message
+  unsigned values;
+  std::string_view words[3];
+  std::string_view due;  // for the message
 };
 
 constexpr Known kKnown[] = {
-    {"fill", true, true, false, false, {"last"}, "a number, or `last`"},
-    {"scale", true, true, false, false, {}, "a number"},
-    {"offset", true, true, false, false, {}, "a number"},
-    {"normalize", false, false, false, true, {}, "the name of an axis"},
-    {"cast", false, false, false, false, {"error", "saturate", "inf"}, "`error`, `saturate` or `inf`"},
-    {"axis", false, true, false, false, {}, "a whole number"},
-    {"permute", false, false, true, false, {}, "a quoted list: `permute='[1, 0]'`"},
-    {"dtype", false, false, true, true, {}, "an element type"},
-    {"src_dtype", false, false, true, true, {}, "an element type"},
-    {"dst_dtype", false, false, true, true, {}, "an element type"},
-    {"reshape", false, false, true, false, {}, "a quoted list: `reshape='[2, 3, 4]'`"},
-    {"num_heads", false, true, false, false, {}, "a whole number"},
-    {"num_key_value_groups", false, true, false, false, {}, "a whole number"},
-    {"num_kv_heads", false, true, false, false, {}, "a whole number"},
+    {"fill", kNumber, {"last"}, "a number, or `last`"},
+    {"scale", kNumber, {}, "a number"},
+    {"offset", kNumber, {}, "a number"},
+    {"normalize", kAnyWord, {}, "the name of an axis"},
+    {"cast", kNothing, {"error", "saturate", "inf"}, "`error`, `saturate` or `inf`"},
+    {"axis", kInteger, {}, "a whole number"},
+    {"permute", kString, {}, "a quoted list: `permute='[1, 0]'`"},
+    {"dtype", kString | kAnyWord, {}, "an element type"},
+    {"src_dtype", kString | kAnyWord, {}, "an element type"},
+    {"dst_dtype", kString | kAnyWord, {}, "an element type"},
+    {"reshape", kString, {}, "a quoted list: `reshape='[2, 3, 4]'`"},
+    {"num_heads", kInteger, {}, "a whole number"},
+    {"num_key_value_groups", kInteger, {}, "a whole number"},
+    {"num_kv_heads", kInteger, {}, "a whole number"},
 };
 
 bool Fits(const Known& known, const ast::Attribute& attribute) {
   switch (attribute.kind) {
-    case Value::kFlag: return false;
-    case Value::kNumber: return known.number || (known.integer && attribute.integer);
-    case Value::kString: return known.string;
-    case Value::kWord: return known.any_word || (!attribute.text.empty() && Contains(known.words, attribute.text));
+    case Value::kFlag:
+      return false;
+    case Value::kNumber:
+      return (known.values & kNumber) || ((known.values & kInteger) && attribute.integer);
+    case Value::kString:
+      return known.values & kString;
+    case Value::kWord:
+      return (known.values & kAnyWord) || Contains(known.words, attribute.text);
   }
   return false;
 }
@@ -56,13 +62,17 @@ void Builder::Check(const ast::Attribute& attribute) {
     std::vector<std::string> keys;
     for (const Known& k : kKnown) keys.emplace_back(k.key);
     auto& d = Error(Code::kAttribute, attribute.key.where, "unknown attribute " + Quote(key));
-    if (auto near = diag::Nearest(key, keys)) d.Help("an attribute with a near name is " + Quote(*near));
-    else if (Contains(Flags(), key)) d.Help("`" + key + "` has no value");
-    else d.Note("the attributes are " + List(keys));
+    if (auto near = diag::Nearest(key, keys))
+      d.Help("an attribute with a near name is " + Quote(*near));
+    else if (Contains(Flags(), key))
+      d.Help("`" + key + "` has no value");
+    else
+      d.Note("the attributes are " + List(keys));
     return;
   }
   if (Fits(*known, attribute)) return;
-  auto& d = Error(Code::kAttribute, attribute.value_where, Quote(key) + " cannot be " + Quote(attribute.value_where.text()));
+  auto& d =
+      Error(Code::kAttribute, attribute.value_where, Quote(key) + " cannot be " + Quote(attribute.value_where.text()));
   d.Expected(std::string(known->due));
   if (attribute.kind != Value::kWord) return;
   std::vector<std::string> words;

@@ -37,7 +37,8 @@ void Builder::AddIf(Tree* tree, std::vector<Item>& out) {
   std::vector<Item> otherwise;
   if (tree->otherwise) otherwise = Build(tree->otherwise->items);
   if (tree->more.size() > kMostElseIfs) {
-    Error(diag::Code::kTooDeep, Range(tree->more[kMostElseIfs]->start), "more than " + std::to_string(kMostElseIfs) + " `else if` in a row");
+    Error(diag::Code::kTooDeep, Range(tree->more[kMostElseIfs]->start),
+          "more than " + std::to_string(kMostElseIfs) + " `else if` in a row");
     return;
   }
   for (size_t i = tree->more.size(); i-- > 0;) {

@@ -16,16 +16,18 @@ void Builder::Add(AoaParser::DeclarationContext* tree, std::vector<ast::SideItem
 }
 
 void Builder::Add(AoaParser::DeclarationAttributeContext* tree, ast::Declaration& out) {
-  bool again = (tree->stored && out.type && out.type->stored) || (tree->dtype && out.dtype_where) || (tree->optional && out.optional) ||
-               (tree->tied && out.tied) || (tree->weight && out.blocks_of) || (tree->on && out.on_where) ||
-               (tree->replicas && out.replicas_mean) || (tree->group && out.group);
+  bool again = (tree->stored && out.type && out.type->stored) || (tree->dtype && out.dtype_where) ||
+               (tree->optional && out.optional) || (tree->tied && out.tied) || (tree->weight && out.blocks_of) ||
+               (tree->on && out.on_where) || (tree->replicas && out.replicas_mean) || (tree->group && out.group);
   if (again) {
     Error(Code::kSyntax, Range(tree->start), Quote(TextOf(tree->start)) + " stands twice in one declaration");
     return;
   }
   if (tree->stored) {
-    if (out.type) AddStored(tree->stored, *out.type);
-    else Error(Code::kSyntax, Range(tree), "a stored shape without a type").Help("write `name [type] stored [shape]`");
+    if (out.type)
+      AddStored(tree->stored, *out.type);
+    else
+      Error(Code::kSyntax, Range(tree), "a stored shape without a type").Help("write `name [type] stored [shape]`");
   } else if (tree->dtype) {
     out.dtype = BuildDType(tree->dtype);
     out.dtype_where = Range(tree->dtype);
@@ -44,7 +46,9 @@ void Builder::Add(AoaParser::DeclarationAttributeContext* tree, ast::Declaration
   } else if (tree->replicas) {
     out.replicas_mean = Range(tree);
     ast::Ident how = Build(tree->how);
-    if (how.text != "mean") Error(Code::kKeyword, how.where, Quote(how.text) + " says not what becomes of replicas").Help("write `replicas mean`, or nothing: then one copy is read");
+    if (how.text != "mean")
+      Error(Code::kKeyword, how.where, Quote(how.text) + " says not what becomes of replicas")
+          .Help("write `replicas mean`, or nothing: then one copy is read");
   } else {
     out.group = Build(tree->group);
   }
@@ -62,7 +66,8 @@ void Builder::AddPlaces(AoaParser::DeclarationAttributeContext* tree, ast::Decla
     } else {
       auto near = diag::Nearest(place.text, {"first", "last"});
       Error(Code::kKeyword, place.where, Quote(place.text) + " is no stage")
-          .Help(near ? "a stage with a near name is " + Quote(*near) : "a tensor stands `on first`, `on last` or `on first, last`");
+          .Help(near ? "a stage with a near name is " + Quote(*near)
+                     : "a tensor stands `on first`, `on last` or `on first, last`");
     }
   }
 }

@@ -18,7 +18,8 @@ ExprPtr Builder::BuildRoot(AoaParser::ExpressionContext* tree) {
   operations_ = 0;
   ExprPtr out = Build(tree);
   if (operations_ <= kMostOperations) return out;
-  Error(diag::Code::kTooDeep, Range(tree), "an expression of more than " + std::to_string(kMostOperations) + " operations");
+  Error(diag::Code::kTooDeep, Range(tree),
+        "an expression of more than " + std::to_string(kMostOperations) + " operations");
   return nullptr;
 }
 
@@ -143,7 +144,8 @@ ExprPtr Builder::BuildCall(AoaParser::PrimaryContext* tree) {
     Error(diag::Code::kSyntax, out.where, Quote(out.text) + (due == 1 ? " takes one value" : " takes two values"))
         .Found(std::to_string(out.args.size()));
   } else if (out.text == "ceil" && out.args[0] && out.args[0]->text != "/") {
-    Error(diag::Code::kSyntax, out.args[0]->where, "`ceil` of something that is no quotient").Help("write `ceil(a / b)`");
+    Error(diag::Code::kSyntax, out.args[0]->where, "`ceil` of something that is no quotient")
+        .Help("write `ceil(a / b)`");
   }
   return std::make_shared<Expr>(std::move(out));
 }

@@ -35,7 +35,8 @@ void Builder::Add(AoaParser::DefaultBlockContext* tree, std::vector<ast::Item>& 
     if (!Good(end)) continue;
     auto& place = end->end->getType() == AoaParser::FROM ? defaults.from : defaults.to;
     if (place) {
-      Error(Code::kDeclaredTwice, Range(end->end), Quote(TextOf(end->end)) + " stands twice in one `default` block").Also(place->where, "the first one");
+      Error(Code::kDeclaredTwice, Range(end->end), Quote(TextOf(end->end)) + " stands twice in one `default` block")
+          .Also(place->where, "the first one");
       continue;
     }
     place = ast::DefaultEnd{Build(end->side), Unquote(end->path), Range(end)};
@@ -60,7 +61,8 @@ void Builder::Add(AoaParser::EquationContext* tree, std::vector<ast::Equation>& 
     equation.axis = Build(tree->alias);
   } else if (AoaParser::PrimaryContext* alias = tree->sign ? AliasIn(tree->value) : nullptr) {
     if (tree->sign->getType() == AoaParser::DEFAULT_EQUAL) {
-      Error(Code::kSyntax, Range(tree->value), "a default is a number, and this is an axis").Help("`(a * b)` is a number");
+      Error(Code::kSyntax, Range(tree->value), "a default is a number, and this is an axis")
+          .Help("`(a * b)` is a number");
       return;
     }
     equation.kind = ast::Equation::Kind::kAlias;
@@ -68,7 +70,7 @@ void Builder::Add(AoaParser::EquationContext* tree, std::vector<ast::Equation>& 
     if (!equation.axis) return;
   } else {
     bool is_default = tree->sign && tree->sign->getType() == AoaParser::DEFAULT_EQUAL;
-    equation.kind = !tree->sign   ? ast::Equation::Kind::kValue
+    equation.kind = !tree->sign  ? ast::Equation::Kind::kValue
                     : is_default ? ast::Equation::Kind::kDefault
                                  : ast::Equation::Kind::kNumber;
     equation.value = BuildRoot(tree->value);
@@ -95,7 +97,8 @@ AoaParser::PrimaryContext* OnlyPrimary(AoaParser::ExpressionContext* tree) {
 
 // The parenthesis with several values side by side that an expression is, if it is one.
 AoaParser::PrimaryContext* Builder::AliasIn(AoaParser::ExpressionContext* tree) {
-  for (AoaParser::PrimaryContext* primary = OnlyPrimary(tree); primary && primary->open; primary = OnlyPrimary(primary->first)) {
+  for (AoaParser::PrimaryContext* primary = OnlyPrimary(tree); primary && primary->open;
+       primary = OnlyPrimary(primary->first)) {
     if (!primary->beside.empty()) return primary;
   }
   return nullptr;

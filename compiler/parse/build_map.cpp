@@ -79,8 +79,10 @@ ast::Operand Builder::Build(AoaParser::OperandContext* tree) {
   operand.blank = !operand.name.quoted && operand.name.text == "_";
   if (tree->type) {
     operand.slice = BuildSlice(tree->type);
-    if (operand.slice) operand.slice_where = Range(tree->type);
-    else operand.type = BuildType(tree->type);
+    if (operand.slice)
+      operand.slice_where = Range(tree->type);
+    else
+      operand.type = BuildType(tree->type);
   }
   if (tree->stored && operand.type) AddStored(tree->stored, *operand.type);
   if (tree->transposed) {
@@ -92,7 +94,8 @@ ast::Operand Builder::Build(AoaParser::OperandContext* tree) {
     operand.dtype_where = Range(tree->dtype);
   }
   if (operand.blank && (tree->type || tree->transposed || tree->dtype)) {
-    Error(Code::kSyntax, operand.where, "`_` stands for no tensor and has no type").Help("the type of what is dropped or filled is that of the other side");
+    Error(Code::kSyntax, operand.where, "`_` stands for no tensor and has no type")
+        .Help("the type of what is dropped or filled is that of the other side");
   }
   return operand;
 }
@@ -103,7 +106,8 @@ void Builder::CheckTransposed(const ast::Statement& statement) {
   bool right = statement.arrow == ast::Arrow::kRight;
   for (const ast::Operand& target : right ? statement.right : statement.left) {
     if (!target.transposed) continue;
-    Error(Code::kAttributeUse, target.transposed_where, "`^T` stands at a target").Help("write it at the source: " + Quote(right ? "a^T -> b" : "b <- a^T"));
+    Error(Code::kAttributeUse, target.transposed_where, "`^T` stands at a target")
+        .Help("write it at the source: " + Quote(right ? "a^T -> b" : "b <- a^T"));
   }
 }
 

@@ -48,7 +48,8 @@ void Builder::Add(AoaParser::MeshLineContext* tree, std::vector<ast::SideItem>& 
 
 void Builder::Add(AoaParser::OverlayLineContext* tree, std::vector<ast::SideItem>& out) {
   if (!Good(tree)) return;
-  out.push_back({ast::Overlay{Identifiers(tree->axes, "a mesh axis"), Identifiers(tree->over, "a mesh axis"), Range(tree)}});
+  out.push_back(
+      {ast::Overlay{Identifiers(tree->axes, "a mesh axis"), Identifiers(tree->over, "a mesh axis"), Range(tree)}});
 }
 
 void Builder::Add(AoaParser::PlaceLineContext* tree, std::vector<ast::SideItem>& out) {
@@ -62,8 +63,8 @@ void Builder::Add(AoaParser::PlaceLineContext* tree, std::vector<ast::SideItem>&
 }
 
 void Builder::Add(AoaParser::PlaceTermContext* tree, ast::Place& out) {
-  bool again = (tree->rounds && out.interleave) || (tree->counts && !out.by.empty()) || (tree->surplus && out.surplus) ||
-               (tree->numbered && out.numbered_locally);
+  bool again = (tree->rounds && out.interleave) || (tree->counts && !out.by.empty()) ||
+               (tree->surplus && out.surplus) || (tree->numbered && out.numbered_locally);
   if (again) {
     Error(Code::kSyntax, Range(tree->start), Quote(TextOf(tree->start)) + " stands twice in one `place` line");
   } else if (tree->rounds) {
@@ -76,16 +77,20 @@ void Builder::Add(AoaParser::PlaceTermContext* tree, ast::Place& out) {
       number.where = Range(count);
       out.by.push_back(std::make_shared<ast::Expr>(std::move(number)));
     }
-    if (out.by.empty()) Error(Code::kSyntax, Range(tree->counts), "`by` without counts").Help("write one count for each stage: `by [9, 8, 8, 7]`");
+    if (out.by.empty())
+      Error(Code::kSyntax, Range(tree->counts), "`by` without counts")
+          .Help("write one count for each stage: `by [9, 8, 8, 7]`");
   } else if (tree->surplus) {
     out.surplus = Build(tree->surplus);
     if (out.surplus->text != "first" && out.surplus->text != "last") {
-      Error(Code::kKeyword, out.surplus->where, Quote(out.surplus->text) + " says not where the surplus goes").Help("write `surplus first` or `surplus last`");
+      Error(Code::kKeyword, out.surplus->where, Quote(out.surplus->text) + " says not where the surplus goes")
+          .Help("write `surplus first` or `surplus last`");
     }
   } else {
     out.numbered_locally = true;
     ast::Ident how = Build(tree->numbered);
-    if (how.text != "locally") Error(Code::kKeyword, how.where, Quote(how.text) + " stands after `numbered`").Help("write `numbered locally`");
+    if (how.text != "locally")
+      Error(Code::kKeyword, how.where, Quote(how.text) + " stands after `numbered`").Help("write `numbered locally`");
   }
 }
 
@@ -101,14 +106,16 @@ void Builder::Add(AoaParser::RoleLineContext* tree, std::vector<ast::SideItem>& 
   role.where = Range(tree);
   size_t hole = role.name_template.find("{}");
   if (hole == std::string::npos || role.name_template.find("{}", hole + 2) != std::string::npos) {
-    Error(Code::kSyntax, role.template_where, hole == std::string::npos ? "a template without `{}`" : "a template with more than one `{}`")
+    Error(Code::kSyntax, role.template_where,
+          hole == std::string::npos ? "a template without `{}`" : "a template with more than one `{}`")
         .Help("`{}` stands for the name of the weight: `\"{}.exp_avg\"`");
   }
   out.push_back({std::move(role)});
 }
 
 void Builder::Add(AoaParser::ZeroLineContext* tree, std::vector<ast::SideItem>& out) {
-  if (Good(tree)) out.push_back({ast::Zero{Identifier(tree->axis, "a mesh axis"), Build(tree->partition), Range(tree)}});
+  if (Good(tree))
+    out.push_back({ast::Zero{Identifier(tree->axis, "a mesh axis"), Build(tree->partition), Range(tree)}});
 }
 
 void Builder::Add(AoaParser::ConfigBlockContext* tree, std::vector<ast::SideItem>& out) {

@@ -30,7 +30,8 @@ void Builder::AddStored(AoaParser::BracketContext* tree, ast::Type& out) {
   std::vector<Axis> axes = BuildType(tree).axes;
   for (const Axis& axis : axes) {
     if (const ast::Cut* cut = CutIn(axis)) {
-      Error(Code::kSyntax, cut->where, "a cut after `stored`").Help("leave it out: a factor that the type cuts is cut there too");
+      Error(Code::kSyntax, cut->where, "a cut after `stored`")
+          .Help("leave it out: a factor that the type cuts is cut there too");
       break;
     }
   }
@@ -44,7 +45,9 @@ std::optional<std::pair<int64_t, int64_t>> Builder::BuildSlice(AoaParser::Bracke
   if (!atom->last) return std::nullopt;
   int64_t from = Integer(atom->number, "the first number of a slice");
   int64_t to = Integer(atom->last, "the last number of a slice");
-  if (to <= from) Error(Code::kSyntax, Range(tree), "the slice " + Quote(Range(tree).text()) + " holds no numbers").Note("`name[0:3]` stands for `name_0, name_1, name_2`");
+  if (to <= from)
+    Error(Code::kSyntax, Range(tree), "the slice " + Quote(Range(tree).text()) + " holds no numbers")
+        .Note("`name[0:3]` stands for `name_0, name_1, name_2`");
   return std::pair(from, to);
 }
 
@@ -81,13 +84,15 @@ Axis Builder::Build(AoaParser::AtomContext* tree) {
       if (axis.extent < 1) Error(Code::kAxis, Range(tree->extent), "an axis of extent " + Quote(TextOf(tree->extent)));
     }
   } else if (tree->last) {
-    Error(Code::kSyntax, Range(tree), "a slice is no axis").Help("`name[0:3]` stands for `name_0, name_1, name_2`, and has no type");
+    Error(Code::kSyntax, Range(tree), "a slice is no axis")
+        .Help("`name[0:3]` stands for `name_0, name_1, name_2`, and has no type");
   } else {
     axis.kind = Axis::Kind::kOne;
     axis.extent = 1;
     std::string_view text = TextOf(tree->number);
     if (text != "1") {
-      Error(Code::kAxis, Range(tree), "the number " + Quote(text) + " alone is no axis").Help("give it a name: `p:" + std::string(text.substr(0, 20)) + "`");
+      Error(Code::kAxis, Range(tree), "the number " + Quote(text) + " alone is no axis")
+          .Help("give it a name: `p:" + std::string(text.substr(0, 20)) + "`");
     }
   }
   return axis;
@@ -125,7 +130,9 @@ ast::Cut Builder::Build(AoaParser::CutAxesContext* tree) {
   return cut;
 }
 
-std::vector<const antlr4::Token*> Builder::Values(AoaParser::NumbersContext* tree) { return {tree->values.begin(), tree->values.end()}; }
+std::vector<const antlr4::Token*> Builder::Values(AoaParser::NumbersContext* tree) {
+  return {tree->values.begin(), tree->values.end()};
+}
 
 std::optional<DType> Builder::BuildDType(AoaParser::WordContext* tree) {
   ast::Ident word = Build(tree);

@@ -84,7 +84,8 @@ std::string Builder::Unquote(const antlr4::Token* token) {
   for (size_t at = 0; at < text.size();) {
     if (text[at] != '\\') {
       if (static_cast<unsigned char>(text[at]) < 0x20 && text[at] != '\t') {
-        Error(Code::kCharacter, reporter_.Range(offset + at, offset + at + 1), "a control character stands in quotes").Help("write it as an escape: `\\u0001`");
+        Error(Code::kCharacter, reporter_.Range(offset + at, offset + at + 1), "a control character stands in quotes")
+            .Help("write it as an escape: `\\u0001`");
       }
       out += text[at++];
       continue;
@@ -92,8 +93,10 @@ std::string Builder::Unquote(const antlr4::Token* token) {
     size_t size = Unescape(text, at, out);
     if (size == 0) {
       size_t end = std::min(text.size(), at + (text.substr(at).starts_with("\\u") ? 6 : 2));
-      Error(Code::kCharacter, reporter_.Range(offset + at, offset + end), Quote(text.substr(at, end - at)) + " is no escape")
-          .Help("the escapes are those of JSON: `\\\"`, `\\\\`, `\\/`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t` and `\\u0041`");
+      Error(Code::kCharacter, reporter_.Range(offset + at, offset + end),
+            Quote(text.substr(at, end - at)) + " is no escape")
+          .Help(
+              "the escapes are those of JSON: `\\\"`, `\\\\`, `\\/`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t` and `\\u0041`");
       return out;
     }
     at += size;
@@ -126,7 +129,9 @@ Builder::Number Builder::NumberIn(SourceRange where) {
 
 int64_t Builder::Integer(const antlr4::Token* token, std::string_view what) {
   Number number = NumberIn(Range(token));
-  if (!number.integer) Error(Code::kSyntax, Range(token), std::string(what) + " is a whole number, and " + Quote(TextOf(token)) + " is none");
+  if (!number.integer)
+    Error(Code::kSyntax, Range(token),
+          std::string(what) + " is a whole number, and " + Quote(TextOf(token)) + " is none");
   return number.integer.value_or(0);
 }
 

@@ -1,7 +1,7 @@
 // Parse trees to ast::File: one method for each kind of node, in build_*.cpp.
 //
-// A rule that the parser left because of a mistake has `exception` set, and its labels may be null: such lines are left out.
-// Mistakes that the grammar has no words for (an unknown attribute, a number that does not fit) are reported here.
+// A rule that the parser left because of a mistake has `exception` set, and its labels may be null: such lines are left
+// out. Mistakes that the grammar has no words for (an unknown attribute, a number that does not fit) are reported here.
 #pragma once
 
 #include "compiler/parse/antlr.h"

@@ -17,8 +17,8 @@ bool IsIdentifier(std::string_view text);
 size_t EndOfString(std::string_view text, size_t at);
 size_t EndOfQuotedValue(std::string_view text, size_t at);
 size_t EndOfLine(std::string_view text, size_t at);
-// Past the `$v` or `${...}` at `at`, past the `$` alone where that is none. Up to *unclosed_until no `${` has its `}`; a
-// caller that goes through a text keeps it from call to call.
+// Past the `$v` or `${...}` at `at`, past the `$` alone where that is none. Up to *unclosed_until no `${` has its `}`;
+// a caller that goes through a text keeps it from call to call.
 size_t EndOfVariable(std::string_view text, size_t at, size_t* unclosed_until);
 
 // Past blanks and tabs.

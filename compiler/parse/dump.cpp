@@ -12,9 +12,12 @@ namespace {
 std::string Json(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
-    if (c == '"' || c == '\\') out += std::string("\\") + c;
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    else out += c;
+    if (c == '"' || c == '\\')
+      out += std::string("\\") + c;
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -70,7 +73,9 @@ class Dumper {
   void Node(const ast::Family& node) { Line("family {}", node.name.text); }
   void Node(const ast::Import& node) { Line("import {}", Json(node.path)); }
   void Node(const ast::Side& node) { Block(fmt::format("side {}", node.name.text), node.items); }
-  void Node(const ast::Map& node) { Block(fmt::format("map {} {} {}", node.left.text, ArrowText(node.arrow), node.right.text), node.items); }
+  void Node(const ast::Map& node) {
+    Block(fmt::format("map {} {} {}", node.left.text, ArrowText(node.arrow), node.right.text), node.items);
+  }
 
   void Node(const ast::Default& node) {
     Line("default");
@@ -87,19 +92,31 @@ class Dumper {
 
   void Node(const ast::Equation& node) {
     switch (node.kind) {
-      case ast::Equation::Kind::kNumber: Line("equation {}", node.name.text); break;
-      case ast::Equation::Kind::kAlias: Line("alias {}", node.name.text); break;
-      case ast::Equation::Kind::kDefault: Line("default {}", node.name.text); break;
-      case ast::Equation::Kind::kValue: Line("value {}", node.name.text); break;
+      case ast::Equation::Kind::kNumber:
+        Line("equation {}", node.name.text);
+        break;
+      case ast::Equation::Kind::kAlias:
+        Line("alias {}", node.name.text);
+        break;
+      case ast::Equation::Kind::kDefault:
+        Line("default {}", node.name.text);
+        break;
+      case ast::Equation::Kind::kValue:
+        Line("value {}", node.name.text);
+        break;
     }
     Nested nested(*this);
-    if (node.axis) Node(*node.axis);
-    else Node(*node.value);
+    if (node.axis)
+      Node(*node.axis);
+    else
+      Node(*node.value);
   }
 
   // ------------------------------------------------------------ sides
 
-  void Node(const ast::Format& node) { Line("format {}{}", node.name.text, node.variant ? " " + node.variant->text : ""); }
+  void Node(const ast::Format& node) {
+    Line("format {}{}", node.name.text, node.variant ? " " + node.variant->text : "");
+  }
   void Node(const ast::MeshLine& node) { Line("mesh{}", Names(node.axes)); }
   void Node(const ast::Overlay& node) { Line("overlay{} on{}", Names(node.axes), Names(node.on)); }
 
@@ -117,7 +134,8 @@ class Dumper {
   }
 
   void Node(const ast::Role& node) {
-    Line("{} {} {}{}", node.scalar ? "scalar" : "state", node.role.text, Json(node.name_template), DTypeText(node.dtype));
+    Line("{} {} {}{}", node.scalar ? "scalar" : "state", node.role.text, Json(node.name_template),
+         DTypeText(node.dtype));
     Nested nested(*this);
     if (node.computed) Node(*node.computed);
   }
@@ -180,24 +198,31 @@ class Dumper {
   }
 
   void Operand(std::string_view side, const ast::Operand& node) {
-    Line("{} {}{}{}{}", side, node.blank ? "_" : NameText(node.name), node.slice ? fmt::format("[{}:{}]", node.slice->first, node.slice->second) : "",
-         node.transposed ? "^T" : "", DTypeText(node.dtype));
+    Line("{} {}{}{}{}", side, node.blank ? "_" : NameText(node.name),
+         node.slice ? fmt::format("[{}:{}]", node.slice->first, node.slice->second) : "", node.transposed ? "^T" : "",
+         DTypeText(node.dtype));
     Nested nested(*this);
     if (node.type) Node(*node.type);
   }
 
   void Node(const ast::Attribute& node) {
     switch (node.kind) {
-      case ast::Attribute::Value::kFlag: return Line("flag {}", node.key.text);
-      case ast::Attribute::Value::kNumber: return Line("attribute {} number {}", node.key.text, NumberText(node.number, node.integer));
-      case ast::Attribute::Value::kWord: return Line("attribute {} word {}", node.key.text, node.text);
-      case ast::Attribute::Value::kString: return Line("attribute {} string {}", node.key.text, Json(node.text));
+      case ast::Attribute::Value::kFlag:
+        return Line("flag {}", node.key.text);
+      case ast::Attribute::Value::kNumber:
+        return Line("attribute {} number {}", node.key.text, NumberText(node.number, node.integer));
+      case ast::Attribute::Value::kWord:
+        return Line("attribute {} word {}", node.key.text, node.text);
+      case ast::Attribute::Value::kString:
+        return Line("attribute {} string {}", node.key.text, Json(node.text));
     }
   }
 
   // ------------------------------------------------------------ types
 
-  static std::string DTypeText(const std::optional<DType>& type) { return type ? fmt::format(" : {}", Name(*type)) : ""; }
+  static std::string DTypeText(const std::optional<DType>& type) {
+    return type ? fmt::format(" : {}", Name(*type)) : "";
+  }
 
   void Node(const ast::Type& node) {
     Line("type");
@@ -218,13 +243,23 @@ class Dumper {
       if (node.cut->rounding) cut += "~" + node.cut->rounding->text;
     }
     switch (node.kind) {
-      case ast::Axis::Kind::kVar: return Line("axis {}{}", node.name.text, cut);
-      case ast::Axis::Kind::kLiteral: return Line("axis {}:{}{}", node.name.text, node.extent, cut);
-      case ast::Axis::Kind::kOne: return Line("axis 1{}", cut);
-      case ast::Axis::Kind::kAny: return Line("axis _{}", cut);
-      case ast::Axis::Kind::kProduct: Line("product{}", cut); break;
-      case ast::Axis::Kind::kSum: Line("sum{}", cut); break;
-      case ast::Axis::Kind::kPad: Line("pad{}", cut); break;
+      case ast::Axis::Kind::kVar:
+        return Line("axis {}{}", node.name.text, cut);
+      case ast::Axis::Kind::kLiteral:
+        return Line("axis {}:{}{}", node.name.text, node.extent, cut);
+      case ast::Axis::Kind::kOne:
+        return Line("axis 1{}", cut);
+      case ast::Axis::Kind::kAny:
+        return Line("axis _{}", cut);
+      case ast::Axis::Kind::kProduct:
+        Line("product{}", cut);
+        break;
+      case ast::Axis::Kind::kSum:
+        Line("sum{}", cut);
+        break;
+      case ast::Axis::Kind::kPad:
+        Line("pad{}", cut);
+        break;
     }
     Nested nested(*this);
     for (const ast::Axis& part : node.parts) Node(part);
@@ -241,15 +276,28 @@ class Dumper {
 
   void Node(const ast::Expr& node) {
     switch (node.kind) {
-      case ast::Expr::Kind::kNumber: return Line("number {}", NumberText(node.number, node.integer));
-      case ast::Expr::Kind::kString: return Line("string {}", Json(node.text));
-      case ast::Expr::Kind::kBool: return Line("{}", node.number != 0);
-      case ast::Expr::Kind::kName: return Line("name {}", node.text);
-      case ast::Expr::Kind::kConfig: return Line("config {}", node.text);
-      case ast::Expr::Kind::kUnary: Line("unary {}", node.text); break;
-      case ast::Expr::Kind::kBinary: Line("binary {}", node.text); break;
-      case ast::Expr::Kind::kCall: Line("call {}", node.text); break;
-      case ast::Expr::Kind::kElse: Line("else"); break;
+      case ast::Expr::Kind::kNumber:
+        return Line("number {}", NumberText(node.number, node.integer));
+      case ast::Expr::Kind::kString:
+        return Line("string {}", Json(node.text));
+      case ast::Expr::Kind::kBool:
+        return Line("{}", node.number != 0);
+      case ast::Expr::Kind::kName:
+        return Line("name {}", node.text);
+      case ast::Expr::Kind::kConfig:
+        return Line("config {}", node.text);
+      case ast::Expr::Kind::kUnary:
+        Line("unary {}", node.text);
+        break;
+      case ast::Expr::Kind::kBinary:
+        Line("binary {}", node.text);
+        break;
+      case ast::Expr::Kind::kCall:
+        Line("call {}", node.text);
+        break;
+      case ast::Expr::Kind::kElse:
+        Line("else");
+        break;
     }
     Nested nested(*this);
     for (const ast::ExprPtr& arg : node.args) Node(*arg);

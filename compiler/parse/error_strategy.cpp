@@ -18,7 +18,8 @@ enum class Kind {
 Kind KindOf(size_t rule) {
   switch (rule) {
     case AoaParser::RuleFile:
-    case AoaParser::RuleLoneExpression: return Kind::kWhole;
+    case AoaParser::RuleLoneExpression:
+      return Kind::kWhole;
     case AoaParser::RuleFamilyLine:
     case AoaParser::RuleImportLine:
     case AoaParser::RuleDefaultEnd:
@@ -34,7 +35,8 @@ Kind KindOf(size_t rule) {
     case AoaParser::RuleDeclaration:
     case AoaParser::RuleStatement:
     case AoaParser::RuleSideIf:
-    case AoaParser::RuleMapIf: return Kind::kLine;
+    case AoaParser::RuleMapIf:
+      return Kind::kLine;
     case AoaParser::RuleDefaultHead:
     case AoaParser::RuleDimsHead:
     case AoaParser::RuleSideHead:
@@ -42,21 +44,25 @@ Kind KindOf(size_t rule) {
     case AoaParser::RuleMapHead:
     case AoaParser::RuleForHead:
     case AoaParser::RuleIfHead:
-    case AoaParser::RuleElseIfHead: return Kind::kHead;
+    case AoaParser::RuleElseIfHead:
+      return Kind::kHead;
     case AoaParser::RuleDefaultBlock:
     case AoaParser::RuleDimsBlock:
     case AoaParser::RuleSideBlock:
     case AoaParser::RuleConfigBlock:
     case AoaParser::RuleSideFor:
     case AoaParser::RuleMapBlock:
-    case AoaParser::RuleMapFor: return Kind::kBody;
-    default: return Kind::kPart;
+    case AoaParser::RuleMapFor:
+      return Kind::kBody;
+    default:
+      return Kind::kPart;
   }
 }
 
 // The bodies of `if` and `else` hold lines, but end in `}`: the rest of their line is the whole if's.
 bool IsBody(size_t rule) {
-  return KindOf(rule) == Kind::kBody || rule == AoaParser::RuleFile || rule == AoaParser::RuleSideBody || rule == AoaParser::RuleMapBody;
+  return KindOf(rule) == Kind::kBody || rule == AoaParser::RuleFile || rule == AoaParser::RuleSideBody ||
+         rule == AoaParser::RuleMapBody;
 }
 
 }  // namespace
@@ -81,11 +87,15 @@ void ErrorStrategy::reportError(Parser* parser, const antlr4::RecognitionExcepti
 
 void ErrorStrategy::recover(Parser* parser, std::exception_ptr mistake) {
   switch (KindOf(parser->getContext()->getRuleIndex())) {
-    case Kind::kWhole: return SkipAll(parser);
+    case Kind::kWhole:
+      return SkipAll(parser);
     case Kind::kBody:
-    case Kind::kLine: return SkipLine(parser);
-    case Kind::kHead: return SkipHead(parser);
-    case Kind::kPart: std::rethrow_exception(mistake);
+    case Kind::kLine:
+      return SkipLine(parser);
+    case Kind::kHead:
+      return SkipHead(parser);
+    case Kind::kPart:
+      std::rethrow_exception(mistake);
   }
 }
 
@@ -112,7 +122,8 @@ void ErrorStrategy::SkipLine(Parser* parser) {
 void ErrorStrategy::SkipHead(Parser* parser) {
   antlr4::TokenStream* tokens = parser->getTokenStream();
   auto ends = [](size_t next) {
-    return next == antlr4::Token::EOF || next == AoaParser::LBRACE || next == AoaParser::RBRACE || next == AoaParser::END;
+    return next == antlr4::Token::EOF || next == AoaParser::LBRACE || next == AoaParser::RBRACE ||
+           next == AoaParser::END;
   };
   while (!ends(tokens->LA(1))) tokens->consume();
 }

@@ -1,4 +1,5 @@
-// What the parser does at a token that fits no rule: it says so once for the line, in our words, and goes on with the next.
+// What the parser does at a token that fits no rule: it says so once for the line, in our words, and goes on behind
+// the line.
 #pragma once
 
 #include "compiler/parse/antlr.h"

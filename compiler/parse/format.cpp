@@ -1,6 +1,6 @@
-// The formatter works on tokens, not on the tree: every word and every comment of the source comes out again, so it cannot
-// lose what the tree does not hold. Line ends that do not count may move: around an arrow they stand before it, around a
-// comma behind it. Blocks that were written on one line stay on one.
+// The formatter works on tokens, not on the tree: every word and every comment of the source comes out again, so it
+// cannot lose what the tree does not hold. Line ends that do not count may move: around an arrow they stand before it,
+// around a comma behind it. Blocks that were written on one line stay on one.
 #include <algorithm>
 
 #include "compiler/parse/antlr.h"
@@ -21,7 +21,8 @@ constexpr size_t kContinuation = 4;  // of lines that go on
 
 class Formatter {
  public:
-  Formatter(std::string_view text, size_t begin, const std::vector<Token>& tokens) : text_(text), tokens_(tokens), last_end_(begin) {}
+  Formatter(std::string_view text, size_t begin, const std::vector<Token>& tokens)
+      : text_(text), tokens_(tokens), last_end_(begin) {}
 
   std::string Run() {
     for (at_ = 0; at_ < tokens_.size(); ++at_) Put(tokens_[at_]);
@@ -34,8 +35,10 @@ class Formatter {
       if (inline_end_ == 0) starts_line_ = true;
       return;
     }
-    if (starts_line_) StartLine(token);
-    else GoOn(token);
+    if (starts_line_)
+      StartLine(token);
+    else
+      GoOn(token);
     if (token.type == kEof) return;
     lines_.back().cells.back() += TextOf(token);
     spacing_.Pass(token.type);
@@ -71,13 +74,16 @@ class Formatter {
   // What the columns of a line are follows from its first word: in a side a tensor, or a keyword.
   Kind KindOf(size_t head) const {
     if (head == AoaLexer::STATE || head == AoaLexer::SCALAR) return Kind::kRole;
-    bool tensor = head == AoaLexer::NAME || head == AoaLexer::STRING || (head >= AoaLexer::OPTIONAL && head <= AoaLexer::NUMBERED);
+    bool tensor = head == AoaLexer::NAME || head == AoaLexer::STRING ||
+                  (head >= AoaLexer::OPTIONAL && head <= AoaLexer::NUMBERED);
     return tensor && InScope(AoaLexer::SIDE) ? Kind::kDeclaration : Kind::kText;
   }
 
   // Whether the innermost open side, map, config or default is one of `scope`.
   bool InScope(size_t scope) const {
-    auto is_scope = [](size_t type) { return type == AoaLexer::SIDE || type == AoaLexer::MAP || type == AoaLexer::CONFIG || type == AoaLexer::DEFAULT; };
+    auto is_scope = [](size_t type) {
+      return type == AoaLexer::SIDE || type == AoaLexer::MAP || type == AoaLexer::CONFIG || type == AoaLexer::DEFAULT;
+    };
     for (size_t i = heads_.size(); i-- > 0;) {
       if (is_scope(heads_[i])) return heads_[i] == scope;
     }
@@ -87,7 +93,9 @@ class Formatter {
   bool HasNewline(size_t begin, size_t end) const {
     return text_.substr(begin, end - begin).find_first_of("\r\n") != std::string_view::npos;
   }
-  bool HasComment(size_t begin, size_t end) const { return text_.substr(begin, end - begin).find('#') != std::string_view::npos; }
+  bool HasComment(size_t begin, size_t end) const {
+    return text_.substr(begin, end - begin).find('#') != std::string_view::npos;
+  }
 
   void OpenBlock(const Token& brace) {
     size_t depth = 1;
@@ -125,8 +133,10 @@ class Formatter {
     if (BreaksBefore(token)) return Continue(level_ + kContinuation);
     std::vector<std::string>& cells = lines_.back().cells;
     size_t cell = CellOf(token);
-    if (cell >= cells.size()) cells.resize(cell + 1);
-    else if (spacing_.Before(token.type)) cells.back() += ' ';
+    if (cell >= cells.size())
+      cells.resize(cell + 1);
+    else if (spacing_.Before(token.type))
+      cells.back() += ' ';
   }
 
   // A line that goes on below is aligned with nothing.
@@ -141,14 +151,17 @@ class Formatter {
   }
 
   bool BreaksBefore(const Token& token) const {
-    auto is_arrow = [](size_t type) { return type == AoaLexer::BOTH || type == AoaLexer::RIGHT || type == AoaLexer::LEFT; };
+    auto is_arrow = [](size_t type) {
+      return type == AoaLexer::BOTH || type == AoaLexer::RIGHT || type == AoaLexer::LEFT;
+    };
     const Token& before = tokens_[at_ - 1];
     bool here = HasNewline(before.end, token.begin);
     if (spacing_.InBrackets()) {
       bool at_edge = spacing_.Opens(before.type) || spacing_.Closes(token.type) || token.type == AoaLexer::COMMA;
       return here && !at_edge;
     }
-    if (is_arrow(token.type)) return here || (HasNewline(token.end, tokens_[at_ + 1].begin) && !HasComment(token.end, tokens_[at_ + 1].begin));
+    if (is_arrow(token.type))
+      return here || (HasNewline(token.end, tokens_[at_ + 1].begin) && !HasComment(token.end, tokens_[at_ + 1].begin));
     if (before.type != AoaLexer::COMMA) return false;
     return here || (HasNewline(tokens_[at_ - 2].end, before.begin) && !HasComment(tokens_[at_ - 2].end, before.begin));
   }
@@ -158,11 +171,13 @@ class Formatter {
     size_t now = lines_.back().cells.size() - 1;
     size_t word = words_++;
     switch (lines_.back().kind) {
-      case Kind::kRole: return word >= 2 ? 1 : 0;
+      case Kind::kRole:
+        return word >= 2 ? 1 : 0;
       case Kind::kDeclaration:
         if (word == 1 && (token.type == AoaLexer::LBRACKET || token.type == AoaLexer::COLON)) return 1;
         return now < 2 && IsAttribute(token.type) ? 2 : now;
-      default: return 0;
+      default:
+        return 0;
     }
   }
 
@@ -173,8 +188,10 @@ class Formatter {
       case AoaLexer::BLOCKS:
       case AoaLexer::ON:
       case AoaLexer::REPLICAS:
-      case AoaLexer::GROUP: return true;
-      default: return false;
+      case AoaLexer::GROUP:
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -213,11 +230,11 @@ class Formatter {
   std::vector<size_t> heads_;  // keywords of the open blocks
   Spacing spacing_{false};
   size_t at_ = 0;
-  size_t last_end_;            // of the last token
-  size_t level_ = 0;           // blanks before a line
-  size_t inline_end_ = 0;      // the `}` of the block that stands on one line, while we are in it
-  size_t words_ = 0;           // of the line so far
-  size_t first_ = 0;           // where the line begins in lines_
+  size_t last_end_;        // of the last token
+  size_t level_ = 0;       // blanks before a line
+  size_t inline_end_ = 0;  // the `}` of the block that stands on one line, while we are in it
+  size_t words_ = 0;       // of the line so far
+  size_t first_ = 0;       // where the line begins in lines_
   bool starts_line_ = true;
 };
 

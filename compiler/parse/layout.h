@@ -21,8 +21,8 @@ struct LayoutLine {
   bool opens_block = false;  // ends in the `{` of a block of several lines
 };
 
-// The lines as text. Cells stand below each other in a run of lines of one kind and indentation, comments behind lines in a
-// run of lines that have one. Empty lines end a run, lines that are comments do not.
+// The lines as text. Cells stand below each other in a run of lines of one kind and indentation, comments behind lines
+// in a run of lines that have one. Empty lines end a run, lines that are comments do not.
 std::string Print(std::vector<LayoutLine> lines);
 
 }  // namespace aoa::parse

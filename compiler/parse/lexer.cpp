@@ -36,8 +36,10 @@ Tokens Lexer::ReadExpression() {
 
 void Lexer::Run() {
   while (!stopped_) {
-    if (reporter_.closed()) Finish({kEof, last_end_, last_end_, 0});
-    else Dispatch(Next());
+    if (reporter_.closed())
+      Finish({kEof, last_end_, last_end_, 0});
+    else
+      Dispatch(Next());
   }
 }
 
@@ -59,36 +61,47 @@ Token Lexer::Next() {
 // In a side `=` begins the value of a scalar, which expression_ says; elsewhere it begins the value of an attribute.
 size_t Lexer::Mode() const {
   if (expression_ || !brackets_.empty()) return AoaLexer::EXPRESSION;
-  return last_ == AoaLexer::EQUAL ? static_cast<size_t>(AoaLexer::ATTRIBUTE_VALUE) : 0;
+  return last_ == AoaLexer::EQUAL ? size_t{AoaLexer::ATTRIBUTE_VALUE} : 0;
 }
 
 void Lexer::Dispatch(Token token) {
   if (!brackets_.empty() && EndsBrackets(token)) return Unclosed(token);
   if (head_ == AoaLexer::RBRACE && !FollowsBlock(token)) {
-    Mistake(diag::Code::kSyntax, token.begin, token.end, Quote(TextOf(token)) + " follows the `}` of a block on its line")
+    Mistake(diag::Code::kSyntax, token.begin, token.end,
+            Quote(TextOf(token)) + " follows the `}` of a block on its line")
         .Help("begin it on a new line");
     EndLine();
     return Seek(token.begin);  // again, as the first of a line
   }
   switch (token.type) {
-    case kEof: return Finish(token);
-    case AoaLexer::NEWLINE: return OnNewline(token);
+    case kEof:
+      return Finish(token);
+    case AoaLexer::NEWLINE:
+      return OnNewline(token);
     case AoaLexer::LBRACKET:
-    case AoaLexer::LPAREN: return OnOpenBracket(token);
+    case AoaLexer::LPAREN:
+      return OnOpenBracket(token);
     case AoaLexer::RBRACKET:
-    case AoaLexer::RPAREN: return OnCloseBracket(token);
-    case AoaLexer::LBRACE: return OnOpenBrace(token);
-    case AoaLexer::RBRACE: return OnCloseBrace(token);
-    case AoaLexer::STRAY: return OnStray(token);
+    case AoaLexer::RPAREN:
+      return OnCloseBracket(token);
+    case AoaLexer::LBRACE:
+      return OnOpenBrace(token);
+    case AoaLexer::RBRACE:
+      return OnCloseBrace(token);
+    case AoaLexer::STRAY:
+      return OnStray(token);
     case AoaLexer::OPEN_STRING:
-    case AoaLexer::OPEN_QUOTED_VALUE: return OnOpenString(token);
+    case AoaLexer::OPEN_QUOTED_VALUE:
+      return OnOpenString(token);
     case AoaLexer::NAME:
-    case AoaLexer::IDENT: return OnWord(token);
+    case AoaLexer::IDENT:
+      return OnWord(token);
     case AoaLexer::EQUAL:
       Push(token);
       expression_ = expression_ || (!AtTop() && block() == Block::kSide);
       return;
-    default: return Push(token);
+    default:
+      return Push(token);
   }
 }
 
@@ -97,8 +110,10 @@ bool Lexer::FollowsBlock(const Token& token) const {
   switch (token.type) {
     case kEof:
     case AoaLexer::NEWLINE:
-    case AoaLexer::RBRACE: return true;
-    default: return TextOf(token) == "else";
+    case AoaLexer::RBRACE:
+      return true;
+    default:
+      return TextOf(token) == "else";
   }
 }
 
@@ -115,7 +130,8 @@ void Lexer::Push(Token token) {
   token.line = static_cast<uint32_t>(tokens_.broken.size() - 1);
   tokens_.all.push_back(token);
   if (tokens_.all.size() == kMostTokens) {
-    Mistake(diag::Code::kTooDeep, token.begin, token.end, "a rule file of more than " + std::to_string(kMostTokens) + " words");
+    Mistake(diag::Code::kTooDeep, token.begin, token.end,
+            "a rule file of more than " + std::to_string(kMostTokens) + " words");
     reporter_.Close();
   }
 }
@@ -125,9 +141,9 @@ void Lexer::PushEmpty(size_t type, size_t at) {
 }
 
 void Lexer::OnNewline(const Token& token) {
-  if (!brackets_.empty() || count_ == 0) return;
+  if (!brackets_.empty()) return;
   size_t next = SkipToToken(text_, token.end);
-  if (GoesOn(next)) return Seek(next);  // not line by line: there may be many empty ones
+  if (count_ == 0 || GoesOn(next)) return Seek(next);  // past all empty lines at once
   if (BlockOfHead() && CharAt(next) == '{' && bytes_.At(next - begin_) == '{') {
     Mistake(diag::Code::kSyntax, next, next + 1, "`{` stands on a line of its own")
         .Also(reporter_.Range(head_begin_, last_end_), "the block of this line")

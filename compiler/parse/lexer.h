@@ -2,10 +2,10 @@
 //
 // - Inside names `-`, `.`, `/` and `*` are letters, inside expressions operators: the mode follows from the place.
 // - A word is a keyword by its place only. `format hf` begins a line of a side, `format [h]` declares a tensor.
-// - A line end ends an item, unless a bracket is open, or the line ends in an arrow or a comma, or the next one begins with
-//   one. What remains is END, also before the `}` of `{ item }`.
-// - Brackets and blocks that do not match are mistakes that only the whole line shows, so they are found here: the text is
-//   read on as if they did match, and the parser never sees the gap.
+// - A line end ends an item, unless a bracket is open, the line ends in an arrow or a comma, or the next one begins
+//   with one. What remains is END, also before the `}` of `{ item }`.
+// - Brackets and blocks that do not match are mistakes that only a whole line, or more, shows. They are found here:
+//   the text is read on as if they did match, and the parser never sees the gap.
 #pragma once
 
 #include <optional>
@@ -123,14 +123,14 @@ class Lexer {
   std::vector<Bracket> brackets_;
   size_t line_from_ = 1;  // LineEnd of everything from here to line_end_; nothing yet
   size_t line_end_ = 0;
-  size_t closes_at_ = 0;  // what ClosedOnLine found last
+  size_t closes_at_ = 0;        // what ClosedOnLine found last
   uint32_t closed_inside_ = 0;  // the last bracket that was closed inside an open one
-  bool stopped_ = false;  // at the end of the text, or of our patience
+  bool stopped_ = false;        // at the end of the text, or of our patience
 
   // The logical line that is being read.
-  size_t head_ = 0;          // the type of its first token; RBRACE after a block
+  size_t head_ = 0;  // the type of its first token; RBRACE after a block
   uint32_t head_begin_ = 0;
-  size_t last_ = 0;          // the type of its last token, 0 while it is empty
+  size_t last_ = 0;  // the type of its last token, 0 while it is empty
   uint32_t last_end_ = 0;
   size_t count_ = 0;         // of its tokens
   bool arrow_ = false;       // an arrow was read

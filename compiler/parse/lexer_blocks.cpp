@@ -1,8 +1,8 @@
 // Brackets and blocks: which ones match, and how reading goes on where they do not.
 //
-// A bracket that is never closed would swallow the rest of the file, since lines go on inside it. What cannot stand inside
-// (an arrow, a brace, another `[`) shows that it should have been closed before. If that is on a later line, the line of
-// the bracket is taken to end where it ends in the text, and everything after it is read again.
+// A bracket that is never closed would swallow the rest of the file, since lines go on inside it. What cannot stand
+// inside (an arrow, a brace, another `[`) shows that it should have been closed before. If that is on a later line, the
+// line of the bracket is taken to end where it ends in the text, and everything after it is read again.
 #include <algorithm>
 
 #include "compiler/parse/characters.h"
@@ -14,14 +14,16 @@ using diag::Code;
 
 bool Lexer::TooDeep(const Token& token) {
   if (brackets_.size() + blocks_.size() < kDeepest) return false;
-  Mistake(Code::kTooDeep, token.begin, token.end, "more than " + std::to_string(kDeepest) + " brackets and blocks inside each other");
+  Mistake(Code::kTooDeep, token.begin, token.end,
+          "more than " + std::to_string(kDeepest) + " brackets and blocks inside each other");
   reporter_.Close();
   return true;
 }
 
 // Inside the brackets of a type, where expressions are axes.
 bool Lexer::InType() const {
-  return head_ == AoaLexer::AXIS || std::any_of(brackets_.begin(), brackets_.end(), [](const Bracket& b) { return b.square; });
+  return head_ == AoaLexer::AXIS ||
+         std::any_of(brackets_.begin(), brackets_.end(), [](const Bracket& b) { return b.square; });
 }
 
 // ---------------------------------------------------------------- brackets
@@ -56,14 +58,20 @@ bool Lexer::EndsBrackets(const Token& token) {
     case kEof:
     case AoaLexer::LBRACE:
     case AoaLexer::RBRACE:
-    case AoaLexer::LBRACKET: return true;
+    case AoaLexer::LBRACKET:
+      return true;
     case AoaLexer::BOTH:
-    case AoaLexer::RIGHT: return !ClosedOnLine(token);
-    case AoaLexer::LESS: return InType() && CharAt(token.end) == '-' && !ClosedOnLine(token);  // the arrow `<-`
-    case AoaLexer::STRING: return InType() && head_ != AoaLexer::AXIS && !ClosedOnLine(token);
+    case AoaLexer::RIGHT:
+      return !ClosedOnLine(token);
+    case AoaLexer::LESS:
+      return InType() && CharAt(token.end) == '-' && !ClosedOnLine(token);  // the arrow `<-`
+    case AoaLexer::STRING:
+      return InType() && head_ != AoaLexer::AXIS && !ClosedOnLine(token);
     case AoaLexer::EQUAL:
-    case AoaLexer::DEFAULT_EQUAL: return !ClosedOnLine(token);
-    default: return false;
+    case AoaLexer::DEFAULT_EQUAL:
+      return !ClosedOnLine(token);
+    default:
+      return false;
   }
 }
 
@@ -83,7 +91,8 @@ void Lexer::Unclosed(const Token& token) {
   bool at_end = token.type == kEof;
   size_t stop = at_end ? last_end_ : token.begin;
   Mistake(Code::kUnclosed, open.begin, open.begin + 1, open.square ? "`[` is never closed" : "`(` is never closed")
-      .Also(reporter_.Range(stop, at_end ? stop : token.end), at_end ? "the file ends here" : "it should be closed before this");
+      .Also(reporter_.Range(stop, at_end ? stop : token.end),
+            at_end ? "the file ends here" : "it should be closed before this");
 
   // What matched inside is not torn apart.
   size_t line_end = LineEnd(std::max(brackets_.front().begin, closed_inside_));
@@ -94,7 +103,8 @@ void Lexer::Unclosed(const Token& token) {
     last_end_ = static_cast<uint32_t>(std::min<size_t>(last_end_, line_end));
   }
   for (; !brackets_.empty(); brackets_.pop_back()) {
-    if (!later || brackets_.back().begin < line_end) PushEmpty(brackets_.back().square ? AoaLexer::RBRACKET : AoaLexer::RPAREN, last_end_);
+    if (!later || brackets_.back().begin < line_end)
+      PushEmpty(brackets_.back().square ? AoaLexer::RBRACKET : AoaLexer::RPAREN, last_end_);
   }
   if (later) {
     EndLine();
@@ -127,16 +137,23 @@ void Lexer::OnOpenBrace(const Token& token) {
 // The kind of block that the words of the line open, if they open one.
 std::optional<Lexer::Block> Lexer::BlockOfHead() const {
   switch (head_) {
-    case AoaLexer::DIMS: return Block::kDims;
-    case AoaLexer::SIDE: return Block::kSide;
-    case AoaLexer::MAP: return Block::kMap;
-    case AoaLexer::DEFAULT: return Block::kDefault;
-    case AoaLexer::CONFIG: return Block::kConfig;
+    case AoaLexer::DIMS:
+      return Block::kDims;
+    case AoaLexer::SIDE:
+      return Block::kSide;
+    case AoaLexer::MAP:
+      return Block::kMap;
+    case AoaLexer::DEFAULT:
+      return Block::kDefault;
+    case AoaLexer::CONFIG:
+      return Block::kConfig;
     case AoaLexer::FOR:
     case AoaLexer::IF:
     case AoaLexer::ELSE_IF:
-    case AoaLexer::ELSE: return AtTop() ? Block::kUnknown : block();
-    default: return std::nullopt;
+    case AoaLexer::ELSE:
+      return AtTop() ? Block::kUnknown : block();
+    default:
+      return std::nullopt;
   }
 }
 
@@ -169,13 +186,17 @@ void Lexer::BraceInName(const Token& token) {
   size_t last = rest.rfind('}');
   if (inner && close == last) close = std::string_view::npos;
   if (close == std::string_view::npos) {
-    Mistake(Code::kUnclosed, token.begin, token.end, "`{` is never closed").Help("a group of names ends on its line: `{q,k}`");
+    Mistake(Code::kUnclosed, token.begin, token.end, "`{` is never closed")
+        .Help("a group of names ends on its line: `{q,k}`");
   } else {
     std::string_view group = rest.substr(0, close + 1);
     auto& d = Mistake(Code::kSyntax, token.begin, token.begin + group.size(), Quote(group) + " is no group of names");
-    if (group.find(',') == std::string_view::npos) d.Note("a group has a comma: `{q,k}`");
-    else if (group.find_first_of(" \t") != std::string_view::npos) d.Note("a group has no blanks: `{q,k}`");
-    else d.Note("a group holds characters of bare names only");
+    if (group.find(',') == std::string_view::npos)
+      d.Note("a group has a comma: `{q,k}`");
+    else if (group.find_first_of(" \t") != std::string_view::npos)
+      d.Note("a group has no blanks: `{q,k}`");
+    else
+      d.Note("a group holds characters of bare names only");
   }
   Seek(inner && last != std::string_view::npos ? token.begin + last : line_end);
 }
@@ -183,7 +204,8 @@ void Lexer::BraceInName(const Token& token) {
 // Closes all blocks; the innermost one is told to be open, for it hides whether the others are.
 void Lexer::BlocksUnclosed(SourceRange stop, std::string text) {
   const OpenBlock& open = blocks_.back();
-  Mistake(Code::kUnclosed, open.brace, open.brace + 1, "the block of " + Quote(text_.substr(open.head_begin, open.head_end - open.head_begin)) + " is never closed")
+  Mistake(Code::kUnclosed, open.brace, open.brace + 1,
+          "the block of " + Quote(text_.substr(open.head_begin, open.head_end - open.head_begin)) + " is never closed")
       .Also(stop, std::move(text));
   while (!AtTop()) {
     EndLine();

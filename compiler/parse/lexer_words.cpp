@@ -1,7 +1,7 @@
 // Which words are keywords where they stand.
 //
-// A word is taken from the names only where nothing else could be meant: `state [h]` and `state <-> w` are about a tensor
-// called state, `state moment1 "{}.m"` is not.
+// A word is taken from the names only where nothing else could be meant: `state [h]` and `state <-> w` are about a
+// tensor called state, `state moment1 "{}.m"` is not.
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/characters.h"
 #include "compiler/parse/lexer.h"
@@ -34,11 +34,16 @@ size_t Lexer::NameWord(const Token& token) {
   if (Dropping() || last_ == AoaLexer::EQUAL) return AoaLexer::NAME;
   if (AtTop()) return count_ == 0 ? TopHead(token) : size_t{AoaLexer::NAME};
   switch (block()) {
-    case Block::kSide: return count_ == 0 ? SideHead(token) : SideWord(token);
-    case Block::kMap: return count_ == 0 ? MapHead(token) : MapWord(token);
-    case Block::kConfig: return Peek(token.end) == '=' ? size_t{AoaLexer::KEY} : size_t{AoaLexer::NAME};
-    case Block::kDefault: return DefaultWord(token);
-    default: return AoaLexer::NAME;
+    case Block::kSide:
+      return count_ == 0 ? SideHead(token) : SideWord(token);
+    case Block::kMap:
+      return count_ == 0 ? MapHead(token) : MapWord(token);
+    case Block::kConfig:
+      return Peek(token.end) == '=' ? size_t{AoaLexer::KEY} : size_t{AoaLexer::NAME};
+    case Block::kDefault:
+      return DefaultWord(token);
+    default:
+      return AoaLexer::NAME;
   }
 }
 
@@ -46,16 +51,20 @@ size_t Lexer::TopHead(const Token& token) {
   std::string_view text = TextOf(token);
   if (size_t type = Find(TopWords(), text)) return type;
   auto near = diag::Nearest(text, Texts(TopWords()));
-  diag::Diagnostic& d = near ? Mistake(Code::kKeyword, token.begin, token.end, "unknown keyword " + Quote(text))
-                             : Mistake(Code::kKeyword, token.begin, token.end, Quote(text) + " begins no item of a file");
+  diag::Diagnostic& d =
+      near ? Mistake(Code::kKeyword, token.begin, token.end, "unknown keyword " + Quote(text))
+           : Mistake(Code::kKeyword, token.begin, token.end, Quote(text) + " begins no item of a file");
   if (near) {
     d.Help("a keyword with a near name is " + Quote(*near));
     return Find(TopWords(), *near);
   }
-  std::string_view line = text_.substr(token.begin, EndOfLine(text_, token.begin) - token.begin);
-  if (Find(SideWords(), text)) d.Help(Quote(text) + " stands inside the block of a `side`");
-  else if (line.find("->") != std::string_view::npos || line.find("<-") != std::string_view::npos) d.Help("statements stand inside the block of a `map`");
-  else d.Note("the items of a file are " + List(Texts(TopWords())));
+  bool statement = std::string_view("-<,^").find(Peek(token.end)) != std::string_view::npos;
+  if (Find(SideWords(), text))
+    d.Help(Quote(text) + " stands inside the block of a `side`");
+  else if (statement)
+    d.Help("statements stand inside the block of a `map`");
+  else
+    d.Note("the items of a file are " + List(Texts(TopWords())));
   DropRest();
   return AoaLexer::NAME;
 }
@@ -64,7 +73,8 @@ size_t Lexer::SideHead(const Token& token) {
   std::string_view text = TextOf(token);
   size_t type = Find(SideWords(), text);
   switch (type) {
-    case 0: break;
+    case 0:
+      break;
     case AoaLexer::FOR:
     case AoaLexer::IF:
       if (!TensorFollows(token)) return type;
@@ -107,12 +117,12 @@ size_t Lexer::NearBlockHead(const Token& token, std::vector<std::string> words) 
   return Find(SideWords(), *near);
 }
 
-// The attributes of declarations and the terms of lines are words of their own everywhere in a side. Where a name is due,
-// the grammar takes them as names.
+// The attributes of declarations and the terms of lines are words of their own everywhere in a side. Where a name is
+// due, the grammar takes them as names.
 size_t Lexer::SideWord(const Token& token) {
   size_t type = Find(DeclarationWords(), TextOf(token));
   if (type == 0) type = Find(PlaceWords(), TextOf(token));
-  return type != 0 ? type : static_cast<size_t>(AoaLexer::NAME);
+  return type != 0 ? type : size_t{AoaLexer::NAME};
 }
 
 size_t Lexer::MapWord(const Token& token) {
@@ -129,7 +139,7 @@ size_t Lexer::MapWord(const Token& token) {
 size_t Lexer::DefaultWord(const Token& token) {
   size_t type = Find(DefaultWords(), TextOf(token));
   bool name = last_ == AoaLexer::FROM || last_ == AoaLexer::TO;
-  return type == 0 || name ? static_cast<size_t>(AoaLexer::NAME) : type;
+  return type == 0 || name ? size_t{AoaLexer::NAME} : type;
 }
 
 size_t Lexer::ExpressionWord(const Token& token) {
@@ -146,7 +156,7 @@ size_t Lexer::ExpressionWord(const Token& token) {
   if (next == '(' && text == "pad" && InType()) return AoaLexer::PAD;
   if (next == '(' && Contains(Functions(), text)) return AoaLexer::FUNCTION;
   size_t type = Find(ExpressionWords(), text);
-  return type != 0 ? type : static_cast<size_t>(AoaLexer::IDENT);
+  return type != 0 ? type : size_t{AoaLexer::IDENT};
 }
 
 // Whether what follows a first word makes it the name of a tensor, though it is also a keyword.
@@ -161,14 +171,21 @@ bool Lexer::AttributeFollows(const Token& token) const {
   std::string_view word, next;
   size_t end = PeekWord(PeekWord(token.end, &word), &next);
   switch (Find(DeclarationWords(), word)) {
-    case AoaLexer::ON: return next == "first" || next == "last";
-    case AoaLexer::REPLICAS: return next == "mean";
-    case AoaLexer::BLOCKS: return next == "of";
-    case AoaLexer::STORED: return next.empty() && Peek(end) == '[';
-    case AoaLexer::OPTIONAL: return true;
+    case AoaLexer::ON:
+      return next == "first" || next == "last";
+    case AoaLexer::REPLICAS:
+      return next == "mean";
+    case AoaLexer::BLOCKS:
+      return next == "of";
+    case AoaLexer::STORED:
+      return next.empty() && Peek(end) == '[';
+    case AoaLexer::OPTIONAL:
+      return true;
     case AoaLexer::TIED:
-    case AoaLexer::GROUP: return !next.empty() || Peek(end) == '"';
-    default: return false;
+    case AoaLexer::GROUP:
+      return !next.empty() || Peek(end) == '"';
+    default:
+      return false;
   }
 }
 
@@ -177,8 +194,10 @@ bool Lexer::BlockFollows(const Token& token) const {
   for (size_t at = token.end; at < end_; ++at) {
     char c = text_[at];
     if (c == '\n' || c == '\r' || c == '#') return false;
-    if (c == '"') at = EndOfString(text_, at) - 1;
-    else if (bytes_.At(at - begin_) == '{' && (text_[at - 1] == ' ' || text_[at - 1] == '\t' || text_[at - 1] == ')')) return true;
+    if (c == '"')
+      at = EndOfString(text_, at) - 1;
+    else if (bytes_.At(at - begin_) == '{' && (text_[at - 1] == ' ' || text_[at - 1] == '\t' || text_[at - 1] == ')'))
+      return true;
   }
   return false;
 }

@@ -19,20 +19,30 @@ class Marker {
 
  private:
   struct Open {
-    size_t brace;         // where the `{` is
-    size_t first_comma;   // how many commas were pending when it opened
+    size_t brace;        // where the `{` is
+    size_t first_comma;  // how many commas were pending when it opened
   };
 
   void Step() {
     char c = text_[at_];
     switch (c) {
-      case '"': return Skip(EndOfString(text_, at_));
-      case '\'': return Skip(EndOfQuotedValue(text_, at_));
-      case '#': return Skip(EndOfLine(text_, at_));
-      case '$': return Variable();
-      case '{': opens_.push_back({at_, commas_.size()}); break;
-      case ',': if (!opens_.empty()) commas_.push_back(at_); break;
-      case '}': Close(); break;
+      case '"':
+        return Skip(EndOfString(text_, at_));
+      case '\'':
+        return Skip(EndOfQuotedValue(text_, at_));
+      case '#':
+        return Skip(EndOfLine(text_, at_));
+      case '$':
+        return Variable();
+      case '{':
+        opens_.push_back({at_, commas_.size()});
+        break;
+      case ',':
+        if (!opens_.empty()) commas_.push_back(at_);
+        break;
+      case '}':
+        Close();
+        break;
       case '-':
         if (at_ + 1 < text_.size() && text_[at_ + 1] == '>') {
           out_[at_] = kArrowMinus;

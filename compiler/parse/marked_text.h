@@ -1,9 +1,9 @@
 // Source bytes with the characters marked whose meaning needs unbounded look-ahead.
 //
-// `{` opens a block in `side a{`, but a group in `x.{q,k}.w`, and only the text up to the `}` tells. `-` belongs to the name
-// in `a-b`, but begins the arrow in `a->b`. A lexer would look ahead again and again: `{a{a{a...` costs the square of its
-// length. One pass over the text settles all of them, and writes its findings as control codes into a copy that the lexer
-// reads. Bytes keep their places, so an offset in the copy is an offset in the source.
+// `{` opens a block in `side a{`, but a group in `x.{q,k}.w`, and only the text up to the `}` tells. `-` belongs to the
+// name in `a-b`, but begins the arrow in `a->b`. A lexer would look ahead again and again: `{a{a{a...` costs the square
+// of its length. One pass over the text settles all of them, and writes its findings as control codes into a copy that
+// the lexer reads. Bytes keep their places, so an offset in the copy is an offset in the source.
 #pragma once
 
 #include <string>

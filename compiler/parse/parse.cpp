@@ -9,7 +9,7 @@
 namespace aoa::parse {
 namespace {
 
-// A generated parser over tokens. The grammar needs one token of look-ahead, so the cheaper of ANTLR's predictions will do.
+// A generated parser over tokens. The grammar needs one token of look-ahead, so the cheaper prediction will do.
 class Tree {
  public:
   Tree(Tokens& tokens, Reporter& reporter) : stream_(tokens.all), parser_(&stream_) {

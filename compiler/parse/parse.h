@@ -8,13 +8,13 @@
 
 namespace aoa::parse {
 
-// Parses a whole file. All mistakes of the file are reported, each once, in words of our own; what could be understood is
-// in the result even then. A file that is too long (16 MiB, two million words) or nests too deep (64 brackets), or is no
-// UTF-8, is one diagnostic; nothing behind that place is read.
+// Parses a whole file. All mistakes of the file are reported, each once, in words of our own; what could be understood
+// is in the result even then. A file that is too long (16 MiB, two million words) or nests too deep (64 brackets), or
+// is no UTF-8, is one diagnostic; nothing behind that place is read.
 ast::File Parse(const SourceFile& source, diag::Diagnostics& diagnostics);
 
-// Parses an expression that stands inside a bare name, as the `l+3` of `${=l+3}`. `where` is its place in the file. Null
-// after a mistake, which is reported.
+// Parses an expression that stands inside a bare name, as the `l+3` of `${=l+3}`. `where` is its place in the file.
+// Null after a mistake, which is reported.
 ast::ExprPtr ParseExpression(SourceRange where, diag::Diagnostics& diagnostics);
 
 // The tree as text, one node a line, indented: `--emit=ast`.

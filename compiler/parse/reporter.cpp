@@ -16,7 +16,8 @@ SourceRange Reporter::Range(size_t begin, size_t end) const {
 
 diag::Diagnostic& Reporter::Error(diag::Code code, SourceRange where, std::string message) {
   unheard_ = diag::Diagnostic{};
-  // Most that is not reported is on the line of the last error. The table of lines is not asked again then: it counts columns.
+  // Most that is not reported is on the line of the last error. The table of lines counts columns, so it is not asked
+  // again for that one.
   if (closed_ || (where.begin >= last_begin_ && where.begin <= last_end_)) return unheard_;
   int line = file_.PositionOf(where.begin).line;
   last_begin_ = file_.LineStart(line);

@@ -26,7 +26,7 @@ class Reporter {
   const SourceFile& file_;
   diag::Diagnostics& diagnostics_;
   std::unordered_set<int> lines_;  // that have an error
-  size_t last_begin_ = 1;            // the bytes of the last of them; none yet
+  size_t last_begin_ = 1;          // the bytes of the last of them; none yet
   size_t last_end_ = 0;
   diag::Diagnostic unheard_;
   bool closed_ = false;

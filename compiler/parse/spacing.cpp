@@ -14,8 +14,10 @@ bool EndsValue(size_t type) {
     case AoaLexer::STRING:
     case AoaLexer::TRUE:
     case AoaLexer::FALSE:
-    case AoaLexer::RPAREN: return true;
-    default: return false;
+    case AoaLexer::RPAREN:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -32,15 +34,21 @@ bool Spacing::Before(size_t next) const {
     case AoaLexer::AT:
     case AoaLexer::TILDE:
     case AoaLexer::DOT:
-    case AoaLexer::RANGE: return false;
+    case AoaLexer::RANGE:
+      return false;
     // `p:2` is an axis, `w : f32` a tensor with its element type.
-    case AoaLexer::COLON: return last_ != AoaLexer::IDENT && last_ != AoaLexer::NUMBER;
-    case AoaLexer::LBRACKET: return !in_map_ || (last_ != AoaLexer::NAME && last_ != AoaLexer::STRING);
-    case AoaLexer::EQUAL: return !in_map_;
+    case AoaLexer::COLON:
+      return last_ != AoaLexer::IDENT && last_ != AoaLexer::NUMBER;
+    case AoaLexer::LBRACKET:
+      return !in_map_ || (last_ != AoaLexer::NAME && last_ != AoaLexer::STRING);
+    case AoaLexer::EQUAL:
+      return !in_map_;
     case AoaLexer::STAR:
     case AoaLexer::SLASH:
-    case AoaLexer::PERCENT: return square_depth_ == 0;  // pad(v, 128*tp)
-    default: return true;
+    case AoaLexer::PERCENT:
+      return square_depth_ == 0;  // pad(v, 128*tp)
+    default:
+      return true;
   }
 }
 
@@ -51,14 +59,25 @@ void Spacing::Pass(size_t type) {
     case AoaLexer::DOT:
     case AoaLexer::RANGE:
     case AoaLexer::FUNCTION:
-    case AoaLexer::PAD: hugs_ = true; break;
-    case AoaLexer::COLON: hugs_ = last_ == AoaLexer::IDENT || last_ == AoaLexer::NUMBER; break;
-    case AoaLexer::EQUAL: hugs_ = in_map_; break;
-    case AoaLexer::MINUS: hugs_ = !EndsValue(last_); break;
+    case AoaLexer::PAD:
+      hugs_ = true;
+      break;
+    case AoaLexer::COLON:
+      hugs_ = last_ == AoaLexer::IDENT || last_ == AoaLexer::NUMBER;
+      break;
+    case AoaLexer::EQUAL:
+      hugs_ = in_map_;
+      break;
+    case AoaLexer::MINUS:
+      hugs_ = !EndsValue(last_);
+      break;
     case AoaLexer::STAR:
     case AoaLexer::SLASH:
-    case AoaLexer::PERCENT: hugs_ = square_depth_ > 0; break;
-    default: hugs_ = Opens(type);
+    case AoaLexer::PERCENT:
+      hugs_ = square_depth_ > 0;
+      break;
+    default:
+      hugs_ = Opens(type);
   }
   if (Opens(type)) ++depth_;
   if (Closes(type)) --depth_;

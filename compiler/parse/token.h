@@ -13,14 +13,14 @@ struct Token {
   uint32_t type = 0;   // of AoaLexer, or kEof
   uint32_t begin = 0;  // bytes of the source
   uint32_t end = 0;
-  uint32_t line = 0;   // which logical line it is of: an index into Tokens::broken
+  uint32_t line = 0;  // which logical line it is of: an index into Tokens::broken
 };
 
 // A file as tokens. Line ends that end nothing are gone, those that do are END; the last one is EOF.
 struct Tokens {
   std::vector<Token> all;
-  // Whether a mistake in the logical line has been reported: what else is wrong with it may follow from that one. An item's
-  // line starts after the END before it, after a `{` that opens a block, or with the `}` that closes one.
+  // Whether a mistake in the logical line has been reported: what else is wrong with it may follow from that one. An
+  // item's line starts after the END before it, after a `{` that opens a block, or with the `}` that closes one.
   std::vector<bool> broken;
 };
 

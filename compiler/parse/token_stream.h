@@ -1,5 +1,5 @@
-// The tokens of a file as the input of a generated parser. ANTLR's own streams take each token from the heap, and four times
-// the memory: a hostile file has millions.
+// The tokens of a file as the input of a generated parser. ANTLR's own streams take each token from the heap, and four
+// times the memory: a hostile file has millions.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,8 @@
 
 namespace aoa::parse {
 
-// A Token with ANTLR's interface. Its line is the logical line; nobody asks for its text, which is a range of the source.
+// A Token with ANTLR's interface. Its line is the logical line. Its text nobody asks for: that is a range of the
+// source.
 class StreamToken final : public antlr4::Token {
  public:
   StreamToken(const parse::Token& token, uint32_t index) : token_(token), index_(index) {}

@@ -1,5 +1,5 @@
-// Whatever the bytes: the parser ends, throws nothing and builds a tree that can be walked. Text without a mistake has a
-// canonical layout that is a fixed point and means the same.
+// Whatever the bytes: the parser ends, throws nothing and builds a tree that can be walked. Text without a mistake has
+// a canonical layout that is a fixed point and means the same.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -32,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   aoa::diag::Diagnostics none;
   aoa::ast::File again = aoa::parse::Parse(formatted, none);
   Require(!none.HasErrors(), "formatting makes a mistake", source.text() + "\n--- into\n" + formatted.text());
-  Require(aoa::parse::Dump(again) == dump, "formatting changes the tree", source.text() + "\n--- into\n" + formatted.text());
+  Require(aoa::parse::Dump(again) == dump, "formatting changes the tree",
+          source.text() + "\n--- into\n" + formatted.text());
   std::string twice = aoa::parse::Format(formatted);
   Require(twice == formatted.text(), "formatting is no fixed point", formatted.text() + "\n--- into\n" + twice);
   return 0;

@@ -2,8 +2,8 @@
 //
 //   parse_fuzz ROUNDS SEED FILE...
 //
-// A round takes a file, changes it in a few places (bytes, pieces of other files, words of a small list) and runs it. SEED
-// chooses the changes, so a failure is found again.
+// A round takes a file, changes it in a few places (bytes, pieces of other files, words of a small list) and runs it.
+// SEED chooses the changes, so a failure is found again.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -18,10 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace {
 
 // Text that mutations of bytes seldom hit upon.
-const char* const kWords[] = {"{",  "}",  "[",    "]",      "(",       ")",        " -> ",  " <-> ", "<-",      ",",        "\n",
-                              "\"", "'",  "#",    "side ",  "map ",    "dims ",    "if ",   "else ", "else if", "for l in 0..", "${",
-                              "$l", "^T", "@tp",  " : f32", "axis ",   "pad(",     "not ",  "copy",  "{a,b}",   "\r\n",     "\xEF\xBB\xBF",
-                              "*",  "_",  "\\u0", "config.", " stored ", " optional", "..", "==",    "?=",      "1.5e3",    "\xC3\xA9"};
+const char* const kWords[] = {
+    "{",       "}",        "[",         "]",    "(",     ")",    " -> ",  " <-> ",   "<-",           ",",  "\n", "\"",
+    "'",       "#",        "side ",     "map ", "dims ", "if ",  "else ", "else if", "for l in 0..", "${", "$l", "^T",
+    "@tp",     " : f32",   "axis ",     "pad(", "not ",  "copy", "{a,b}", "\r\n",    "\xEF\xBB\xBF", "*",  "_",  "\\u0",
+    "config.", " stored ", " optional", "..",   "==",    "?=",   "1.5e3", "\xC3\xA9"};
 
 class Mutator {
  public:
@@ -41,11 +42,21 @@ class Mutator {
     size_t length = Below(std::min<size_t>(text.size() - at, 24) + 1);
     const std::string& other = seeds_[Below(seeds_.size())];
     switch (Below(6)) {
-      case 0: text.erase(at, length); break;
-      case 1: text.insert(at, kWords[Below(std::size(kWords))]); break;
-      case 2: text.replace(at, length, kWords[Below(std::size(kWords))]); break;
-      case 3: text.insert(at, other.substr(Below(other.size()), Below(80))); break;
-      case 4: text.insert(at, text.substr(Below(text.size() + 1), Below(80))); break;
+      case 0:
+        text.erase(at, length);
+        break;
+      case 1:
+        text.insert(at, kWords[Below(std::size(kWords))]);
+        break;
+      case 2:
+        text.replace(at, length, kWords[Below(std::size(kWords))]);
+        break;
+      case 3:
+        text.insert(at, other.substr(Below(other.size()), Below(80)));
+        break;
+      case 4:
+        text.insert(at, text.substr(Below(text.size() + 1), Below(80)));
+        break;
       default:
         if (at < text.size()) text[at] = static_cast<char>(Below(256));
     }
@@ -55,7 +66,9 @@ class Mutator {
   std::vector<std::string> seeds_;
 };
 
-void Run(const std::string& text) { LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), text.size()); }
+void Run(const std::string& text) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
 
 }  // namespace
 

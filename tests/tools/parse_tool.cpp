@@ -25,7 +25,9 @@ int main(int argc, char** argv) {
   aoa::ast::File file = aoa::parse::Parse(source, diagnostics);
   std::fputs(aoa::diag::Render(diagnostics, {.color = false, .limit = 1000}).c_str(), stderr);
   if (diagnostics.HasErrors()) return 1;
-  if (mode == "--fmt") std::fputs(aoa::parse::Format(source).c_str(), stdout);
-  else if (mode != "--quiet") std::fputs(aoa::parse::Dump(file).c_str(), stdout);
+  if (mode == "--fmt")
+    std::fputs(aoa::parse::Format(source).c_str(), stdout);
+  else if (mode != "--quiet")
+    std::fputs(aoa::parse::Dump(file).c_str(), stdout);
   return 0;
 }
