@@ -49,6 +49,7 @@ class Dimensions {
   const Mesh& mesh(size_t end) const { return ends_[end].mesh; }
 
   SymbolId At(size_t end, const std::string& name);
+  size_t size() const { return symbols_.size(); }
   std::optional<int64_t> ValueOf(SymbolId symbol) const { return symbols_[symbol].value; }
   // Offers a value. True if the symbol had none.
   bool Offer(SymbolId symbol, Origin origin);

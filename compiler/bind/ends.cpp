@@ -213,7 +213,7 @@ std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& s
 }
 
 void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes, const MeshSizes& asked, const Schema* schema,
-                diag::Diagnostics& diagnostics) {
+                bool whole, diag::Diagnostics& diagnostics) {
   auto formats = Holding(end.side->formats, index, dimensions, diagnostics);
   if (formats.empty()) {
     diagnostics.Error(Code::kFormat, end.side->where.empty() ? SourceRange{} : end.side->where.front(), fmt::format("side `{}` has no format", end.side->name))
@@ -221,6 +221,11 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   } else {
     end.format = formats.back()->name.text;
     if (formats.back()->variant) end.variant = formats.back()->variant->text;
+  }
+  if (whole) {
+    ResolveRoles(end, index, dimensions, diagnostics);
+    end.zero = nullptr;
+    return;
   }
 
   auto meshes = Holding(end.side->meshes, index, dimensions, diagnostics);

@@ -26,9 +26,10 @@ std::map<std::string, int64_t> TargetMeshSizes(const Side& side, const MeshSizes
 // All of size 1.
 std::map<std::string, int64_t> UnitMeshSizes(const Side& side);
 
-// Fills mesh, placements, roles, format and zero of `end`. `schema` is that of the source, or null.
+// Fills mesh, placements, roles, format and zero of `end`. `schema` is that of the source, or null. With `whole` the end has
+// no mesh: what lies between two maps, or is only looked at, is never cut.
 void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes, const MeshSizes& asked, const Schema* schema,
-                diag::Diagnostics& diagnostics);
+                bool whole, diag::Diagnostics& diagnostics);
 
 // How the placement deals `extent` indices. Nothing, and a diagnostic, if it cannot.
 std::optional<Deal> MakeDeal(const Placement& placement, int64_t extent, size_t end, Dimensions& dimensions, diag::Diagnostics& diagnostics);

@@ -42,7 +42,7 @@ void Binder::AddEnds(const Path& path) {
   static const MeshSizes none;
   for (size_t i = 0; i <= last; ++i) {
     const MeshSizes& asked = i == 0 ? request_.mesh_from : i == last ? request_.mesh_to : none;
-    ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr, diagnostics_);
+    ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr, i > 0 && (i < last || request_.whole), diagnostics_);
     for (const Declaration& d : path.sides[i]->declarations) pending_.push_back({i, &d});
   }
 }

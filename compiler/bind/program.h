@@ -42,6 +42,7 @@ struct Request {
   bool strict_states = false;
   std::optional<DType> dtype;              // --dtype
   std::string only;                        // --only, or empty
+  bool whole = false;                      // the target without its mesh: to be looked at, not written
 };
 
 // ---------------------------------------------------------------- ends

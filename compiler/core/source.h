@@ -52,6 +52,7 @@ SourceRange Join(SourceRange a, SourceRange b);
 class SourceFiles {
  public:
   const SourceFile& Add(std::string path, std::string text) { return files_.emplace_back(std::move(path), std::move(text)); }
+  const std::deque<SourceFile>& all() const { return files_; }
 
  private:
   std::deque<SourceFile> files_;

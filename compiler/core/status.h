@@ -9,12 +9,13 @@
 
 namespace aoa {
 
-// Each code has the exit status that the command line gives it.
 enum class StatusCode {
-  kOk = 0,
-  kInvalid = 1,  // the rules or the checkpoint are wrong: a corrupt file, a value that does not fit
-  kUsage = 2,    // the command line is wrong: a target that exists
-  kSystem = 3,   // the machine failed: I/O error, disk full, out of memory
+  kOk,
+  kInvalid,       // a file is not what it should be
+  kValue,         // a value does not fit its target
+  kDisagreement,  // copies that should be equal are not
+  kUsage,         // what was asked cannot be: a target that exists
+  kSystem,        // the machine failed: I/O error, disk full, out of memory
 };
 
 // A success, or a failure with a text that is ready to be shown. Contexts are put in front: "reading x: header: ...".
@@ -22,6 +23,8 @@ class [[nodiscard]] Status {
  public:
   Status() = default;
   static Status Invalid(std::string message) { return Status(StatusCode::kInvalid, std::move(message)); }
+  static Status Value(std::string message) { return Status(StatusCode::kValue, std::move(message)); }
+  static Status Disagreement(std::string message) { return Status(StatusCode::kDisagreement, std::move(message)); }
   static Status Usage(std::string message) { return Status(StatusCode::kUsage, std::move(message)); }
   static Status System(std::string message) { return Status(StatusCode::kSystem, std::move(message)); }
 

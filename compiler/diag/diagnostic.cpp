@@ -47,6 +47,10 @@ Diagnostic& Diagnostics::Add(Code code, Severity severity, SourceRange where, st
   return all_.emplace_back(std::move(d));
 }
 
+void Diagnostics::Append(const Diagnostics& others) {
+  for (const Diagnostic& d : others.all_) Add(d.code, d.severity, d.where, d.message) = d;
+}
+
 std::vector<const Diagnostic*> Diagnostics::Sorted() const {
   std::map<const SourceFile*, size_t> order;
   for (const Diagnostic& d : all_) {

@@ -60,6 +60,8 @@ class Diagnostics {
   Diagnostic& Warning(Code code, SourceRange where, std::string message) { return Add(code, Severity::kWarning, where, std::move(message)); }
   Diagnostic& Note(Code code, SourceRange where, std::string message) { return Add(code, Severity::kNote, where, std::move(message)); }
 
+  void Append(const Diagnostics& others);
+
   bool HasErrors() const { return errors_ > 0; }
   int errors() const { return errors_; }
   const std::vector<Diagnostic>& all() const { return all_; }

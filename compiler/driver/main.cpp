@@ -1,1 +1,82 @@
-int main() { return 0; }
+// The program: dispatch, and the only place that catches exceptions.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/core/check.h"
+#include "compiler/diag/suggest.h"
+#include "compiler/driver/commands.h"
+#include "compiler/driver/help.h"
+
+namespace {
+
+using aoa::driver::Arguments;
+using aoa::driver::Exit;
+
+struct Command {
+  const char* name;
+  Exit (*run)(const Arguments&);
+};
+constexpr Command kCommands[] = {
+    {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff}, {"digest", aoa::driver::RunDigest},
+    {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats},
+};
+
+Exit Dispatch(const Arguments& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    fmt::print("{}", words.empty() ? aoa::driver::kGreeting : aoa::driver::kHelp);
+    return Exit::kDone;
+  }
+  if (words[0] == "--version") {
+    fmt::print("aoac {}\nLLVM {}\nCUDA: not in this build\n", AOA_VERSION, aoa::codegen::LlvmVersion());
+    return Exit::kDone;
+  }
+  for (const Command& command : kCommands) {
+    if (words[0] == command.name) return command.run(Arguments(words.begin() + 1, words.end()));
+  }
+  return aoa::driver::RunRules(words);
+}
+
+// What the process needs from the system: failures of calls in place of signals, and as many files as it may open.
+void Prepare() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  mallopt(M_ARENA_MAX, 2);  // an arena per thread would keep memory beyond the bound
+}
+
+void ReportBug(const char* what, const Arguments& words) {
+  std::string command = "aoac";
+  for (const std::string& word : words) command += " '" + word + "'";
+  fmt::print(stderr, "error[AOA0999]: a bug in aoac: {}\n   = note: nothing was written under the target's name\n   = help: please report it with this command and its inputs: {}\n", what, aoa::Printable(command));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Prepare();
+  Arguments words(argv + 1, argv + argc);
+  try {
+    Exit exit = Dispatch(words);
+    if (std::fflush(stdout) != 0) {
+      fmt::print(stderr, "error[AOA0904]: writing the output: {}\n", std::strerror(errno));
+      return static_cast<int>(Exit::kSystem);
+    }
+    return static_cast<int>(exit);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "error[AOA0904]: out of memory\n");
+  } catch (const std::exception& bug) {
+    ReportBug(bug.what(), words);
+  }
+  return static_cast<int>(Exit::kSystem);
+}

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "compiler/core/text.h"
+#include "runtime/exec/workers.h"
 
 namespace aoa::exec {
 namespace {
@@ -26,7 +27,7 @@ Status CompareReplicas(const FillContext& context, const Plan::Agreement& agreem
     AOA_RETURN_IF_ERROR(context.sources.Read(agreement.b.file, agreement.b.offset + at, b.First(size)));
     size_t same = FirstDifference(a.First(size), b.First(size));
     if (same == size) continue;
-    return Status::Invalid(fmt::format("`{}`: rank {} differs from rank {} at byte {} of the tensor ({} and {})", Printable(context.plan.names[agreement.name]), agreement.rank_b, agreement.rank_a,
+    return Status::Disagreement(fmt::format("`{}`: rank {} differs from rank {} at byte {} of the tensor ({} and {})", Printable(context.plan.names[agreement.name]), agreement.rank_b, agreement.rank_a,
                                        at + same, Printable(context.sources.path(agreement.b.file)), Printable(context.sources.path(agreement.a.file))));
   }
   return Status();
@@ -48,7 +49,7 @@ Status CompareTied(const FillContext& context, const Plan::Agreement& agreement,
     filler.Constants(program, lo, hi, stored.First(size));
     size_t same = FirstDifference(made.First(size), stored.First(size));
     if (same == size) continue;
-    return Status::Invalid(fmt::format("`{}` differs from `{}`, to which it is tied, at element {} of what {} holds", Printable(plan.names[agreement.name]), Printable(plan.names[agreement.original]),
+    return Status::Disagreement(fmt::format("`{}` differs from `{}`, to which it is tied, at element {} of what {} holds", Printable(plan.names[agreement.name]), Printable(plan.names[agreement.original]),
                                        lo + static_cast<int64_t>(same) / program.width, Printable(context.sources.path(agreement.b.file))));
   }
   return Status();
@@ -56,8 +57,17 @@ Status CompareTied(const FillContext& context, const Plan::Agreement& agreement,
 
 }  // namespace
 
-Status CheckAgreement(const FillContext& context, const Plan::Agreement& agreement, Filler& filler) {
-  return agreement.original == 0xFFFFFFFF ? CompareReplicas(context, agreement) : CompareTied(context, agreement, filler);
+Status CheckAgreements(const FillContext& context, int threads, const std::atomic<bool>& stop) {
+  const std::vector<Plan::Agreement>& agreements = context.plan.agreements;
+  std::atomic<size_t> next = 0;
+  return RunWorkers(threads, [&](const std::atomic<bool>& failed) -> Status {
+    Filler filler(context);
+    for (size_t i; !stop && !failed && (i = next++) < agreements.size();) {
+      bool replicas = agreements[i].original == 0xFFFFFFFF;
+      AOA_RETURN_IF_ERROR(replicas ? CompareReplicas(context, agreements[i]) : CompareTied(context, agreements[i], filler));
+    }
+    return Status();
+  });
 }
 
 }  // namespace aoa::exec

@@ -59,6 +59,12 @@ std::string DigestScalar(uint64_t bits, const TensorHead& head) {
   return hash.Text();
 }
 
+std::string DigestEmpty(const TensorHead& head) {
+  Hash hash;
+  hash.Add(head);
+  return hash.Text();
+}
+
 std::string DigestOf(std::vector<std::pair<std::string, std::string>> tensors) {
   std::sort(tensors.begin(), tensors.end());
   Hash hash;

@@ -22,8 +22,9 @@ struct TensorHead {
 
 // 32 hexadecimal digits for a shard of the plan that is a whole tensor.
 Result<std::string> DigestShard(const FillContext& context, const Plan::OutShard& shard, const TensorHead& head);
-// The same for one number.
+// The same for one number, and for a tensor without elements.
 std::string DigestScalar(uint64_t bits, const TensorHead& head);
+std::string DigestEmpty(const TensorHead& head);
 // Of many tensors: 32 hexadecimal digits over (name, digest), by ascending name.
 std::string DigestOf(std::vector<std::pair<std::string, std::string>> tensors);
 

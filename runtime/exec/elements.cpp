@@ -72,8 +72,9 @@ double NumberOf(DType type, uint64_t bits) {
   }
 }
 
-Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sources& sources) {
-  const Plan::Norm& norm = plan.norms[index];
+namespace {
+
+Result<std::vector<double>> ReadNorm(const Plan& plan, const Plan::Norm& norm, Sources& sources) {
   const Plan::BlockProgram& program = plan.programs[norm.program];
   std::vector<double> sums(static_cast<size_t>(norm.size), 0.0);
   std::vector<const Plan::Move*> moves;
@@ -108,6 +109,17 @@ Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sourc
   }
   for (double& sum : sums) sum = std::sqrt(sum);
   return sums;
+}
+
+}  // namespace
+
+Result<std::vector<std::vector<double>>> ReadNorms(const Plan& plan, Sources& sources) {
+  std::vector<std::vector<double>> norms;
+  for (const Plan::Norm& norm : plan.norms) {
+    AOA_ASSIGN_OR_RETURN(auto table, ReadNorm(plan, norm, sources));
+    norms.push_back(std::move(table));
+  }
+  return norms;
 }
 
 }  // namespace aoa::exec

@@ -40,7 +40,7 @@ std::string Show(double value);
 // The number that the bits of any type stand for.
 double NumberOf(DType type, uint64_t bits);
 
-// The norms of plan.norms[index]: the square roots of the sums of squares, added in the order of the normalised axis.
-Result<std::vector<double>> ComputeNorms(const Plan& plan, uint32_t index, Sources& sources);
+// The norms of plan.norms: the square roots of the sums of squares, added in the order of the normalised axis.
+Result<std::vector<std::vector<double>>> ReadNorms(const Plan& plan, Sources& sources);
 
 }  // namespace aoa::exec

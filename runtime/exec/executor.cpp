@@ -64,16 +64,8 @@ class Execution {
 
   Status ReadFirst() {
     AOA_ASSIGN_OR_RETURN(scalars_, ReadScalars(plan_, sources_, work_.compute));
-    for (uint32_t n = 0; n < plan_.norms.size(); ++n) {
-      AOA_ASSIGN_OR_RETURN(auto norms, ComputeNorms(plan_, n, sources_));
-      context_.norms.push_back(std::move(norms));
-    }
-    std::atomic<size_t> next = 0;
-    return RunWorkers(options_.threads, [&](const std::atomic<bool>& stop) -> Status {
-      Filler filler(context_);
-      for (size_t i; !stop && !progress_.stop && (i = next++) < plan_.agreements.size();) AOA_RETURN_IF_ERROR(CheckAgreement(context_, plan_.agreements[i], filler));
-      return Status();
-    });
+    AOA_ASSIGN_OR_RETURN(context_.norms, ReadNorms(plan_, sources_));
+    return CheckAgreements(context_, options_.threads, progress_.stop);
   }
 
   // ------------------------------------------------------------ the target

@@ -22,7 +22,7 @@ Result<uint64_t> Agreed(const std::vector<Plan::Places>& tensors, DType type, El
   for (const Plan::Places& tensor : tensors) {
     for (const Plan::InShard& shard : tensor.all) {
       AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Bits(shard, 0, Width(type)));
-      if (bits != expected) return Status::Invalid(Says(tensors[0].name, first, type, expected, sources) + ", and " + Says(tensor.name, shard, type, bits, sources) + ": the pieces of a weight share one number");
+      if (bits != expected) return Status::Disagreement(Says(tensors[0].name, first, type, expected, sources) + ", and " + Says(tensor.name, shard, type, bits, sources) + ": the pieces of a weight share one number");
     }
   }
   return expected;
@@ -48,7 +48,7 @@ Result<std::vector<uint64_t>> ReadScalars(const Plan& plan, Sources& sources, co
     AOA_ASSIGN_OR_RETURN(double value, compute(i, inputs));
     uint32_t flags = 0;
     uint64_t bits = Encode(scalar.dtype, value, Overflow::kError, flags);
-    if (flags) return Status::Invalid(fmt::format("`{}`: {} does not fit {}", Printable(scalar.name), Show(value), Name(scalar.dtype)));
+    if (flags) return Status::Value(fmt::format("`{}`: {} does not fit {}", Printable(scalar.name), Show(value), Name(scalar.dtype)));
     values.push_back(bits);
   }
   return values;

@@ -11,6 +11,8 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
+#include <filesystem>
 #include <system_error>
 
 #include "compiler/core/text.h"
@@ -180,6 +182,23 @@ Result<std::string> ReadSmallFile(const std::string& path, uint64_t limit) {
   std::string text(size, '\0');
   AOA_RETURN_IF_ERROR(file.ReadAt(0, std::as_writable_bytes(std::span(text))));
   return text;
+}
+
+Status ReplaceFile(const std::string& path, const std::string& content) {
+  std::error_code error;
+  const std::string real = std::filesystem::canonical(path, error).string();
+  struct stat old{};
+  if (error || stat(real.c_str(), &old) != 0) return SystemFailure("replacing " + Printable(path), error ? error.value() : errno);
+  std::string temporary = real + ".XXXXXX";
+  Descriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd.open()) return SystemFailure("replacing " + Printable(path), errno);
+  File file(std::move(fd), temporary);
+  Status status = file.WriteAt(0, std::as_bytes(std::span(content)));
+  if (status.ok() && chmod(temporary.c_str(), old.st_mode & 07777) != 0) status = SystemFailure("replacing " + Printable(path), errno);
+  if (status.ok()) status = file.Close();
+  if (status.ok() && rename(temporary.c_str(), real.c_str()) != 0) status = SystemFailure("replacing " + Printable(path), errno);
+  if (!status.ok()) unlink(temporary.c_str());
+  return status;
 }
 
 }  // namespace aoa::io

@@ -64,4 +64,7 @@ class File {
 // The whole of a file that is meant to be small. More than `limit` bytes are kInvalid.
 Result<std::string> ReadSmallFile(const std::string& path, uint64_t limit);
 
+// Puts `content` in the place of a file that is there, in one step, with its permissions. A symlink stays one.
+Status ReplaceFile(const std::string& path, const std::string& content);
+
 }  // namespace aoa::io

@@ -52,7 +52,7 @@ Status Convert(const std::string& target, Mode mode, bool force, bool sync) {
   if (!journal.done()[0]) {
     AOA_RETURN_IF_ERROR(WriteFiles(staging, kNewFiles));
     if (sync) AOA_RETURN_IF_ERROR(staging.SyncNames());
-    AOA_RETURN_IF_ERROR(journal.Append(0));
+    AOA_RETURN_IF_ERROR(journal.Append(0, 0));
   }
   return staging.Publish(force, sync);
 }

@@ -1,0 +1,61 @@
+#include "compiler/bind/configuration.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace aoa::bind {
+namespace {
+
+using nlohmann::json;
+
+bool Holds(const Context& context, size_t end, Dimensions& dimensions) {
+  diag::Diagnostics ignored;  // conditions were checked with the run's other lines
+  return Dimensions::Holds(context, dimensions.ScopeAt(end), ignored).value_or(false);
+}
+
+// The value at a dotted path, or null.
+json At(const json& config, const std::string& path) {
+  const json* at = &config;
+  for (size_t begin = 0; begin <= path.size();) {
+    size_t end = std::min(path.find('.', begin), path.size());
+    auto it = at->is_object() ? at->find(path.substr(begin, end - begin)) : at->end();
+    if (it == at->end()) return nullptr;
+    at = &*it;
+    begin = end + 1;
+  }
+  return *at;
+}
+
+void Set(json& config, const std::string& path, json value) {
+  json* at = &config;
+  for (size_t begin = 0; begin <= path.size();) {
+    size_t end = std::min(path.find('.', begin), path.size());
+    if (!at->is_object()) *at = json::object();
+    at = &(*at)[path.substr(begin, end - begin)];
+    begin = end + 1;
+  }
+  *at = std::move(value);
+}
+
+}  // namespace
+
+std::optional<json> TargetConfiguration(const Program& program, const json* source) {
+  Dimensions& dimensions = *program.dimensions;
+  size_t last = program.ends.size() - 1;
+  const Side &from = *program.ends[0].side, &to = *program.ends[last].side;
+  if (to.config.empty()) return std::nullopt;
+  json config = source && from.config.empty() ? *source : json::object();
+  for (const auto& line : to.config) {
+    if (!Holds(line.context, last, dimensions)) continue;
+    json value;
+    for (const auto& spelling : from.config) {
+      if (source && spelling.node->name.text == line.node->name.text && Holds(spelling.context, 0, dimensions)) value = At(*source, spelling.node->key.text);
+    }
+    if (value.is_null()) value = dimensions.ConfigValue(line.node->name.text, last);
+    if (!value.is_null()) Set(config, line.node->key.text, std::move(value));
+  }
+  return config;
+}
+
+}  // namespace aoa::bind

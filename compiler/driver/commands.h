@@ -1,0 +1,20 @@
+// The commands. Each gets the words behind its name and returns the exit status.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/driver/session.h"
+
+namespace aoa::driver {
+
+using Arguments = std::vector<std::string>;
+
+Exit RunRules(const Arguments& arguments);    // aoac RULES.aoa ...: check, --run, --plan, --emit
+Exit RunInspect(const Arguments& arguments);
+Exit RunDiff(const Arguments& arguments);
+Exit RunDigest(const Arguments& arguments);
+Exit RunFmt(const Arguments& arguments);
+Exit RunFormats(const Arguments& arguments);
+
+}  // namespace aoa::driver

@@ -1,0 +1,214 @@
+#include "compiler/driver/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "compiler/bind/configuration.h"
+#include "compiler/diag/suggest.h"
+#include "runtime/io/file.h"
+
+namespace aoa::driver {
+namespace {
+
+namespace fs = std::filesystem;
+using diag::Code;
+
+constexpr uint64_t kLongestRules = 64 << 20;
+constexpr uint64_t kLongestConfiguration = 64 << 20;
+
+std::vector<std::string> FormatNames() {
+  std::vector<std::string> names;
+  for (const formats::Format* format : formats::AllFormats()) names.emplace_back(format->name());
+  return names;
+}
+
+// The formats that a side names, whatever their conditions.
+std::vector<const formats::Format*> FormatsOf(const bind::Side& side, Session& session) {
+  std::vector<const formats::Format*> found;
+  for (const auto& line : side.formats) {
+    if (const formats::Format* format = formats::FindFormat(line.node->name.text)) {
+      found.push_back(format);
+      continue;
+    }
+    std::vector<std::string> names = FormatNames();
+    auto& d = session.diagnostics.Error(Code::kFormat, line.node->name.where, fmt::format("there is no format `{}`", line.node->name.text));
+    if (auto near = diag::Nearest(line.node->name.text, names)) d.Help(fmt::format("there is `{}`", *near));
+    else d.Help(fmt::format("the formats are {}", diag::Enumerate(names, 30)));
+  }
+  return found;
+}
+
+const bind::Side* FindSide(const bind::Unit& unit, const std::string& name, Session& session) {
+  auto it = unit.sides.find(name);
+  if (it != unit.sides.end()) return &it->second;
+  auto& d = session.Misuse(fmt::format("there is no side `{}`", diag::Printable(name)));
+  if (auto near = diag::Nearest(name, unit.side_order)) d.Help(fmt::format("there is `{}`", *near));
+  else if (!unit.side_order.empty()) d.Help(fmt::format("the sides are {}", diag::Enumerate(unit.side_order, 30)));
+  return nullptr;
+}
+
+std::optional<nlohmann::json> ParseConfiguration(const std::string& text, const std::string& path, Session& session) {
+  nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
+  if (config.is_object()) return config;
+  session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: {}", diag::Printable(path), config.is_discarded() ? "is no JSON" : "is no JSON object"));
+  return std::nullopt;
+}
+
+// Scalars are evaluated in float64 over the source's scalars, by role.
+Result<double> EvaluateScalar(const index::ScalarTarget& scalar, const std::vector<double>& inputs, const bind::Scope& dimensions) {
+  bind::Scope scope;
+  scope.config = dimensions.config;
+  scope.name = [&](const std::string& name, SourceRange where) {
+    for (size_t i = 0; i < scalar.inputs.size(); ++i) {
+      if (scalar.inputs[i].first == name) return bind::Value::Real(inputs[i]);
+    }
+    return dimensions.name(name, where);
+  };
+  bind::Value value = bind::Evaluate(*scalar.computed, scope, bind::Arithmetic::kReal);
+  if (value.kind == bind::Value::Kind::kNumber) return value.number;
+  return Status::Value(fmt::format("`{}` is {}, no number", bind::ToString(*scalar.computed), value.failure ? value.failure->message : value.Show()));
+}
+
+}  // namespace
+
+std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session) {
+  auto text = io::ReadSmallFile(path, kLongestRules);
+  if (!text.ok()) {
+    session.Fail(text.status());
+    return nullptr;
+  }
+  const SourceFile& main = session.sources.Add(path, *std::move(text));
+  auto load = [&](const std::string& importer, const std::string& import, std::string& error) -> const SourceFile* {
+    std::string from = (fs::path(importer).parent_path() / import).lexically_normal().string();
+    auto imported = io::ReadSmallFile(from, kLongestRules);
+    if (imported.ok()) return &session.sources.Add(from, *std::move(imported));
+    error = imported.status().message();
+    return nullptr;
+  };
+  auto unit = std::make_unique<bind::Unit>(bind::ReadUnit(main, load, session.diagnostics));
+  for (const auto& [name, side] : unit->sides) (void)FormatsOf(side, session);
+  prove::CheckRules(*unit, session.diagnostics);
+  if (session.diagnostics.HasErrors()) return nullptr;
+  return unit;
+}
+
+std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options, Session& session) {
+  const bind::Side* side = FindSide(unit, spec.side, session);
+  if (!side) return std::nullopt;
+  std::vector<const formats::Format*> candidates = FormatsOf(*side, session);
+  if (candidates.empty()) {
+    if (!session.diagnostics.HasErrors()) session.diagnostics.Error(Code::kFormat, side->where.front(), fmt::format("side `{}` has no format", side->name)).Help("a line `format safetensors` or `format hf` says what its files are");
+    return std::nullopt;
+  }
+  auto recognized = std::find_if(candidates.begin(), candidates.end(), [&](const auto* format) { return format->Recognizes(spec.path); });
+  Source source;
+  source.format = recognized == candidates.end() ? candidates.back() : *recognized;
+  source.path = spec.path;
+  auto schema = source.format->Read(spec.path, {options.threads});
+  if (!schema.ok()) {
+    session.Fail(schema.status());
+    return std::nullopt;
+  }
+  source.schema = *std::move(schema);
+  if (!options.config.empty()) {
+    auto text = io::ReadSmallFile(options.config, kLongestConfiguration);
+    if (!text.ok()) {
+      session.Fail(std::move(text).status().WithContext("--config"));
+      return std::nullopt;
+    }
+    source.config = ParseConfiguration(*text, options.config, session);
+  } else if (!source.schema.config.empty()) {
+    source.config = ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
+  }
+  if (session.diagnostics.HasErrors()) return std::nullopt;
+  return source;
+}
+
+std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session) {
+  const formats::Format* format = formats::RecognizeFormat(path);
+  if (!format) {
+    session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: no checkpoint of a known format", diag::Printable(path))).Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));
+    return std::nullopt;
+  }
+  auto schema = format->Read(path, {threads});
+  if (schema.ok()) return *std::move(schema);
+  session.Fail(schema.status());
+  return std::nullopt;
+}
+
+bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from, const std::string& to) {
+  bind::Request request;
+  request.from = from;
+  request.to = to;
+  request.definitions = options.definitions;
+  request.config = source.config ? &*source.config : nullptr;
+  request.mesh_from = options.mesh_from;
+  request.mesh_to = options.mesh_to;
+  request.states = options.states;
+  request.strict_states = options.strict_states;
+  request.dtype = options.dtype;
+  request.only = options.only;
+  return request;
+}
+
+std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request, Session& session) {
+  diag::Diagnostics& diagnostics = session.diagnostics;
+  auto program = bind::Bind(unit, source.schema, request, diagnostics);
+  if (!program) return std::nullopt;
+  auto mapping = prove::Prove(*program, request, diagnostics);
+  if (!mapping) return std::nullopt;
+  auto index = index::Lower(*program, *mapping, request, diagnostics);
+  if (!index) return std::nullopt;
+  return Compiled{std::move(*program), std::move(*mapping), std::move(*index)};
+}
+
+std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to, const plan::Resources& resources, const Options& options, Session& session) {
+  const bind::End& end = compiled.program.ends.back();
+  const formats::Format* format = formats::FindFormat(end.format);
+  std::string variant = to.variant.empty() ? end.variant : to.variant;
+  auto variants = format->variants();
+  if (!variant.empty() && std::find(variants.begin(), variants.end(), variant) == variants.end()) {
+    std::vector<std::string> names(variants.begin(), variants.end());
+    auto& d = session.Misuse(fmt::format("format `{}` has no variant `{}`", format->name(), diag::Printable(variant)));
+    if (!names.empty()) d.Help(fmt::format("its variants are {}", diag::Enumerate(names, 30)));
+    return std::nullopt;
+  }
+  Planned planned;
+  auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {
+    auto layout = format->LayOut(content, {options.max_shard_size});
+    if (!layout.ok()) {
+      session.Fail(layout.status());
+      return std::nullopt;
+    }
+    planned.extras = layout->extras;
+    return *std::move(layout);
+  };
+  auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, resources, session.diagnostics);
+  if (!plan) return std::nullopt;
+  planned.plan = std::move(*plan);
+  if (auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr)) planned.extras.push_back({"config.json", config->dump(2) + "\n"});
+  return planned;
+}
+
+std::string TargetNameOf(const Compiled& compiled, uint32_t target) { return TargetHeadOf(compiled, target).name; }
+
+exec::TensorHead TargetHeadOf(const Compiled& compiled, uint32_t target) {
+  const bind::End& end = compiled.program.ends.back();
+  size_t weights = compiled.index.targets.size();
+  bool blocks = target >= weights;
+  bind::TensorId id = blocks ? compiled.index.blocks[target - weights].tensor : compiled.index.targets[target].tensor;
+  const bind::Tensor& tensor = end.tensors[id];
+  if (!blocks) return {end.NameOf(id), tensor.dtype, WholeShape(end.types[tensor.type])};
+  const bind::Tensor& weight = end.tensors[compiled.index.targets[compiled.index.blocks[target - weights].weight].tensor];
+  return {end.NameOf(id), tensor.dtype, plan::ScaleShape(WholeShape(end.types[weight.type]), end.families[tensor.family].blocks)};
+}
+
+exec::ComputeScalar ScalarsOf(const Compiled& compiled) {
+  return [&compiled](uint32_t index, const std::vector<double>& inputs) {
+    return EvaluateScalar(compiled.index.scalars[index], inputs, compiled.program.dimensions->ScopeAt(compiled.program.ends.size() - 1));
+  };
+}
+
+}  // namespace aoa::driver

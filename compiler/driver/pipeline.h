@@ -1,0 +1,61 @@
+// The phases in their order, from a rule file and the headers of a checkpoint to a plan.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/bind/bind.h"
+#include "compiler/driver/options.h"
+#include "compiler/index/index_program.h"
+#include "compiler/plan/build_plan.h"
+#include "compiler/prove/prove.h"
+#include "runtime/exec/digest.h"
+#include "runtime/exec/scalars.h"
+#include "runtime/formats/format.h"
+
+namespace aoa::driver {
+
+// Parses a rule file with its imports and checks it as far as that needs no checkpoint. Nothing if it has errors.
+std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session);
+
+// A checkpoint's headers and configuration.
+struct Source {
+  const formats::Format* format = nullptr;
+  std::string path;
+  Schema schema;
+  std::optional<nlohmann::json> config;
+};
+// Reads the source of a run; `spec` has a path.
+std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options, Session& session);
+
+// Reads a checkpoint of whatever format it is.
+std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session);
+
+// What is known once the rules have met the headers.
+struct Compiled {
+  bind::Program program;
+  prove::Mapping mapping;
+  index::IndexProgram index;
+};
+std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request, Session& session);
+
+// What the options ask of the compiler for a run between two sides.
+bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from, const std::string& to);
+
+struct Planned {
+  Plan plan;
+  std::vector<ExtraFile> extras;     // small files of the target's format, and its configuration
+};
+std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to, const plan::Resources& resources, const Options& options, Session& session);
+
+// The name of a target as the whole model has it, by OutShard::target.
+std::string TargetNameOf(const Compiled& compiled, uint32_t target);
+// The same with its type and whole shape.
+exec::TensorHead TargetHeadOf(const Compiled& compiled, uint32_t target);
+// Evaluates the expressions of computed scalars. `compiled` must outlive it.
+exec::ComputeScalar ScalarsOf(const Compiled& compiled);
+
+}  // namespace aoa::driver
