@@ -86,6 +86,8 @@ class Walker : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Status WalkJsonObject(std::string_view text, const JsonCallback& on_value) {
+  // The library would take a NUL for the end of the text.
+  if (size_t nul = text.find('\0'); nul != text.npos) return Status::Invalid(fmt::format("byte {}: the text is no JSON", nul));
   Walker walker(on_value);
   Json::sax_parse(text, &walker);
   return std::move(walker).status();
