@@ -1,18 +1,16 @@
 #include "runtime/formats/safetensors_header.h"
 
-#define XXH_INLINE_ALL
 #include <fmt/format.h>
 #include <simdjson.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <bit>
-#include <random>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "compiler/core/text.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_dtype.h"
+#include "runtime/formats/shape_set.h"
 
 namespace aoa::formats {
 namespace {
@@ -22,13 +20,11 @@ namespace ondemand = simdjson::ondemand;
 // Products of extents fit 62 bits, whichever of them are multiplied: an extent of 0 excuses none of the others.
 constexpr uint64_t kMaxElements = uint64_t{1} << 62;
 
-// Hashes with a seed that a file cannot know, so that no file can be made in which all names collide.
+constexpr size_t kMaxAxes = 64;
+
 struct SeededHash {
   uint64_t seed = 0;
   size_t operator()(std::string_view text) const { return XXH3_64bits_withSeed(text.data(), text.size(), seed); }
-  size_t operator()(const Shape& shape) const {
-    return XXH3_64bits_withSeed(shape.data(), shape.size() * sizeof(int64_t), seed);
-  }
 };
 
 Status At(uint64_t text_offset, const std::string& what) {
@@ -37,13 +33,6 @@ Status At(uint64_t text_offset, const std::string& what) {
 
 Status JsonFailure(uint64_t text_offset, simdjson::error_code error) {
   return At(text_offset, fmt::format("the header is no JSON object of tensors ({})", simdjson::error_message(error)));
-}
-
-// A shape in a message. It may have millions of extents.
-std::string Shown(const Shape& shape) {
-  constexpr size_t kLongest = 16;
-  if (shape.size() <= kLongest) return ToString(shape);
-  return ToString(Shape(shape.begin(), shape.begin() + kLongest)) + "...";
 }
 
 // Where the first byte that is no UTF-8 stands.
@@ -61,7 +50,7 @@ size_t FirstBrokenByte(std::string_view text) {
 class Reader {
  public:
   Reader(const HeaderText& text, ondemand::document& document, SeededHash hash)
-      : text_(text.view()), document_(document), hash_(hash), shape_ids_(16, hash) {}
+      : text_(text.view()), document_(document), hash_(hash), shapes_(header_.shapes) {}
 
   Status ReadHeader() {
     ondemand::object object;
@@ -115,10 +104,10 @@ class Reader {
   }
 
   Status ReadMetadataFields(ondemand::object& object) {
-    std::unordered_map<std::string_view, bool, SeededHash> seen(16, hash_);
+    std::unordered_set<std::string_view, SeededHash> seen(16, hash_);
     return ForEachField(object, [&](std::string_view key, ondemand::value value) {
       std::string_view text;
-      if (!seen.emplace(key, true).second) return At(key_place_, fmt::format("metadata {} stands twice", Quote(key)));
+      if (!seen.insert(key).second) return At(key_place_, fmt::format("metadata {} stands twice", Quote(key)));
       if (value.get_string().get(text)) return At(key_place_, fmt::format("metadata {} is no text", Quote(key)));
       header_.metadata.emplace_back(key, text);
       return Status();
@@ -157,7 +146,7 @@ class Reader {
     if ((seen & kShape) == 0) return Status::Invalid("its shape is missing");
     if ((seen & kOffsets) == 0) return Status::Invalid("its data_offsets are missing");
     AOA_RETURN_IF_ERROR(CheckBytes(tensor));
-    tensor.shape = InternShape();
+    tensor.shape = shapes_.Intern(shape_);
     return {};
   }
 
@@ -194,7 +183,7 @@ class Reader {
     return ForEachNumber(value, "shape", [&](uint64_t extent) {
       if (extent > kMaxElements) return Status::Invalid(fmt::format("its extent {} is beyond all memory", extent));
       shape_.push_back(static_cast<int64_t>(extent));
-      return Status();
+      return shape_.size() <= kMaxAxes ? Status() : Status::Invalid(fmt::format("its axes are more than {}", kMaxAxes));
     });
   }
 
@@ -215,7 +204,7 @@ class Reader {
     for (int64_t extent : shape_) {
       if (extent == 0) empty = true;
       if (extent != 0 && elements > kMaxElements / static_cast<uint64_t>(extent)) {
-        return Status::Invalid(fmt::format("its shape {} is beyond all memory", Shown(shape_)));
+        return Status::Invalid(fmt::format("its shape {} is beyond all memory", ToString(shape_)));
       }
       if (extent != 0) elements *= static_cast<uint64_t>(extent);
     }
@@ -223,14 +212,8 @@ class Reader {
     __extension__ using Wide = unsigned __int128;
     const Wide needed = empty ? 0 : Wide(elements) * static_cast<unsigned>(Width(tensor.dtype));
     if (needed == tensor.end - tensor.begin) return {};
-    return Status::Invalid(fmt::format("its shape {} of {} takes {} bytes, its data_offsets give {}", Shown(shape_),
+    return Status::Invalid(fmt::format("its shape {} of {} takes {} bytes, its data_offsets give {}", ToString(shape_),
                                        SafetensorsName(tensor.dtype), needed, tensor.end - tensor.begin));
-  }
-
-  uint32_t InternShape() {
-    auto [it, added] = shape_ids_.try_emplace(shape_, static_cast<uint32_t>(header_.shapes.size()));
-    if (added) header_.shapes.push_back(shape_);
-    return it->second;
   }
 
   // Every name once. Open addressing: the names lie in one text already, so a slot need only say which tensor.
@@ -284,7 +267,7 @@ class Reader {
   bool has_metadata_ = false;
   size_t key_place_ = 0;
   Shape shape_;  // of the tensor being read
-  std::unordered_map<Shape, uint32_t, SeededHash> shape_ids_;
+  ShapeSet shapes_;
 };
 
 }  // namespace
@@ -318,7 +301,7 @@ HeaderSplit SplitHeader(std::string_view text) {
 
 struct HeaderParser::Buffers {
   ondemand::parser parser;
-  SeededHash hash{(uint64_t{std::random_device{}()} << 32) | std::random_device{}()};
+  SeededHash hash{RandomSeed()};
 
   // Finds the structure of `text`; the walk itself is the reader's.
   Result<ondemand::document> Start(const HeaderText& text) {

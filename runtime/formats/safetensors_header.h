@@ -6,8 +6,9 @@
 //
 // The text begins with `{` and may end in blanks. Offsets count from its end, `end` is exclusive. The tensors cover the bytes
 // after the text exactly: no holes, no overlaps, nothing behind the last one. (safetensors 0.8, "Format", and what its own
-// reader checks; beyond that reader, a name or field that stands twice is refused.) A field other than the three is refused
-// too: nobody writes one, and if one is ever introduced it may change what the bytes mean.
+// reader checks; beyond that reader, a name or field that stands twice is refused.) Two things the format would allow are
+// refused too: a field other than the three, which nobody writes and which might change what the bytes mean if it is ever
+// introduced; and more than 64 axes, which no framework has.
 //
 // Files of the ranks of one checkpoint often agree in all but the metadata, and then need not be parsed again: see
 // SplitHeader.

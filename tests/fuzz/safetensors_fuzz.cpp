@@ -68,7 +68,7 @@ bool ReadFact(const Json& entry, Fact& fact) {
   const Json& offsets = entry["data_offsets"];
   if (!entry["dtype"].is_string() || !IsSizes(entry["shape"]) || !IsSizes(offsets) || offsets.size() != 2) return false;
   fact = {entry["dtype"], entry["shape"], offsets[0], offsets[1]};
-  if (!kWidths.contains(fact.dtype)) return false;
+  if (!kWidths.contains(fact.dtype) || fact.shape.size() > 64) return false;
   __extension__ using Wide = unsigned __int128;
   Wide nonzero = 1;
   bool empty = false;
@@ -160,12 +160,10 @@ void TestSplit(std::string_view text) {
   REQUIRE(HeaderParser().Parse(HeaderText(text)).ok() == (object_right && rest_right));
 }
 
-// What an index says, by another library than the parser's.
-bool ReadMap(std::string_view text, std::map<std::string, std::string>& map) {
-  simdjson::dom::parser parser;
-  simdjson::dom::object top, weight_map;
-  if (parser.parse(simdjson::padded_string(text)).get_object().get(top)) return false;
-  if (top["weight_map"].get_object().get(weight_map)) return false;
+// What an index says, by another library than the parser's: false if it is wrong.
+bool ReadMap(simdjson::dom::element json, std::map<std::string, std::string>& map) {
+  simdjson::dom::object weight_map;
+  if (json["weight_map"].get_object().get(weight_map)) return false;
   for (auto field : weight_map) {
     std::string_view shard;
     if (field.value.get_string().get(shard)) return false;
@@ -183,8 +181,12 @@ void TestIndex(std::string_view text) {
     REQUIRE(index.status().code() == StatusCode::kInvalid && index.status().message().size() < 4000);
     return;
   }
+  simdjson::dom::parser parser;
+  simdjson::dom::element json;
+  auto error = parser.parse(simdjson::padded_string(text)).get(json);
+  if (error == simdjson::NUMBER_ERROR) return;  // that library has no numbers beyond 64 bits; JSON has, and nobody reads them
   std::map<std::string, std::string> map;
-  REQUIRE(ReadMap(text, map));
+  REQUIRE(!error && ReadMap(json, map));
   REQUIRE(std::is_sorted(index->shards.begin(), index->shards.end()));
   REQUIRE(index->weight_map.size() == map.size());
   for (const auto& [tensor, shard] : index->weight_map) REQUIRE(map.at(tensor) == index->shards.at(shard));

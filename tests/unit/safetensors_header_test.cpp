@@ -114,6 +114,13 @@ TEST(SafetensorsHeader, ShapesBeyondMemory) {
   EXPECT_TRUE(Parse(OneTensor(R"("dtype":"F64","shape":[4611686018427387904,0],"data_offsets":[0,0])")).ok());
 }
 
+TEST(SafetensorsHeader, NoMoreAxesThanFrameworksHave) {
+  std::string axes = "1";
+  for (int i = 1; i < 64; ++i) axes += ",1";
+  EXPECT_TRUE(Parse(OneTensor(R"("dtype":"U8","shape":[)" + axes + R"(],"data_offsets":[0,1])")).ok());
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[)" + axes + R"(,1],"data_offsets":[0,1])")), HasSubstr("its axes are more than 64"));
+}
+
 TEST(SafetensorsHeader, TypesThatCannotBeMoved) {
   EXPECT_THAT(Reason(OneTensor(R"("dtype":"F33","shape":[],"data_offsets":[0,4])")), HasSubstr("dtype `F33` is unknown"));
   EXPECT_THAT(Reason(OneTensor(R"("dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3])")), HasSubstr("dtype F6_E2M3 packs several elements"));
@@ -123,9 +130,6 @@ TEST(SafetensorsHeader, TypesThatCannotBeMoved) {
 TEST(SafetensorsHeader, MessagesAreShortAndPrintable) {
   EXPECT_THAT(Reason(R"({"\u001b[31m\n":{}})"), HasSubstr("tensor `\\x1b[31m\\x0a` at byte 10"));
   EXPECT_LT(Reason("{\"" + std::string(100000, 'x') + "\":{}}").size(), 500u);
-  std::string many = "1";
-  for (int i = 0; i < 10000; ++i) many += ",1";
-  EXPECT_LT(Reason(OneTensor(R"("dtype":"U8","shape":[)" + many + R"(],"data_offsets":[0,2])")).size(), 500u);
 }
 
 TEST(SafetensorsHeader, DataThatDoNotFit) {

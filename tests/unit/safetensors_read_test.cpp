@@ -162,7 +162,7 @@ TEST(SafetensorsFolder, TheConfigurationIsAnObject) {
   scratch.Write("m/config.json", "{\n \"a\": [1, {\"b\": null}] }\n");
   EXPECT_EQ(MustRead(scratch.At("m"), "hf").config, "{\n \"a\": [1, {\"b\": null}] }\n");
   const std::string config = scratch.At("m/config.json");
-  for (std::string_view text : {""sv, "[]"sv, "{"sv, "{\"a\": Infinity}"sv, "{} x"sv, "{\"a\":1,\"a\":2}"sv, "\xff"sv, "7"sv, "{}\0x"sv}) {
+  for (std::string_view text : {""sv, "[]"sv, "{"sv, "{\"a\": Infinity}"sv, "{} x"sv, "{\"a\":1,\"a\":2}"sv, "\xff"sv, "7"sv, "{}\0x"sv, "\xef\xbb\xbf{}"sv}) {
     scratch.Write("m/config.json", text);
     EXPECT_THAT(Reason(scratch.At("m")), ::testing::StartsWith(config + ": ")) << text;
   }
@@ -366,6 +366,25 @@ TEST(HeaderSharing, OfSeveralFailuresTheFirstFilesIsReported) {
     EXPECT_EQ(Read(scratch.At("m"), "safetensors", threads).status().message(),
               scratch.At("m/rank_00000.safetensors: 1 bytes follow behind the last tensor"));
   }
+}
+
+// A large model: many tensors, and ranks that differ in their number only.
+TEST(HeaderSharing, AHundredThousandTensors) {
+  TargetContent content;
+  content.has_mesh = true;
+  content.mesh = "tp=8";
+  auto& table = content.tables.emplace_back();
+  for (int64_t i = 0; i < 100'000; ++i) table.push_back(testing::Tensor("layers." + std::to_string(i) + ".weight", DType::kBF16, {i % 5, 3}));
+  for (int64_t rank = 0; rank < 8; ++rank) content.ranks.emplace_back(rank, 0);
+  auto layout = FindFormat("safetensors")->LayOut(content, {});
+  ASSERT_TRUE(layout.ok());
+  Scratch scratch;
+  for (const TargetFile& file : layout->files) fs::resize_file(scratch.Write(file.path, testing::HeadOf(file)), file.size);
+  Schema schema = MustRead(scratch.root());
+  EXPECT_EQ(schema.files.size(), 8u);
+  EXPECT_EQ(schema.tables.size(), 1u);
+  EXPECT_EQ(schema.names.size(), 100'000u);
+  EXPECT_EQ(schema.shapes.size(), 5u);
 }
 
 // Metadata longer than the first look go the long way.
