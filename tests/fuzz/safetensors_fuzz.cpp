@@ -31,21 +31,24 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The value of a text without any key twice, or `discarded`. The library takes a NUL for the end of the text.
+// The value of a text, or `discarded` if a key stands twice or values deeper than those of any header. The library takes a NUL
+// for the end of the text, and walks deep values recursively.
 Json ParseUnique(std::string_view text) {
-  if (text.find('\0') != text.npos) return Json(Json::value_t::discarded);
+  constexpr int kDeepest = 4;
   std::vector<std::set<std::string>> keys;
-  bool twice = false;
+  bool wrong = text.find('\0') != text.npos;
   Json value = Json::parse(
       text,
-      [&](int, Json::parse_event_t event, Json& parsed) {
+      [&](int depth, Json::parse_event_t event, Json& parsed) {
         if (event == Json::parse_event_t::object_start) keys.emplace_back();
         if (event == Json::parse_event_t::object_end) keys.pop_back();
-        if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) twice = true;
-        return true;
+        if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) wrong = true;
+        wrong |= depth > kDeepest;
+        return depth <= kDeepest;
       },
       /*allow_exceptions=*/false);
-  return twice ? Json(Json::value_t::discarded) : value;
+  if (wrong) value = Json(Json::value_t::discarded);
+  return value;
 }
 
 // Bytes per element by the format's table; those that cannot be read are left out.

@@ -344,15 +344,23 @@ TEST_P(StagingKill, AtEveryStep) {
   EXPECT_GT(last, 25);
 }
 
+int CallsBeforePublication() {
+  Scratch scratch;
+  std::vector<std::string> log;
+  ScopedFaults faults(testing::LogInto(log));
+  MustConvert(scratch.At("out"), Mode::kFresh, false);
+  return static_cast<int>(std::find(log.begin(), log.end(), "renameat files") - log.begin());
+}
+
 class StagingKillTwice : public StagingKill {};
 
 // The run that was to put things in order dies as well.
 TEST_P(StagingKillTwice, AtEveryStep) {
   const auto [before, simple_rename, sync, then] = GetParam();
+  const int publication = CallsBeforePublication();
   ScopedFaults faults(SimpleRename(simple_rename));
-  constexpr int kPublication = 15;  // where it begins, or earlier
   bool first_through = false;
-  for (int first = kPublication; !first_through && !HasFailure(); ++first) {
+  for (int first = publication; !first_through && !HasFailure(); ++first) {
     bool second_through = false;
     for (int second = 1; !second_through && !HasFailure(); ++second) {
       SCOPED_TRACE(std::to_string(first) + ", " + std::to_string(second));
