@@ -34,7 +34,8 @@ class Walker : public nlohmann::json_sax<Json> {
   bool end_array() override { return Close(); }
 
   bool key(string_t& key) override {
-    if (!levels_.back().seen.insert(key).second) return Fail(Status::Invalid(fmt::format("key {} stands twice", Quote(key))));
+    if (!levels_.back().seen.insert(key).second)
+      return Fail(Status::Invalid(fmt::format("key {} stands twice", Quote(key))));
     keys_.back() = key;
     return true;
   }
@@ -59,7 +60,8 @@ class Walker : public nlohmann::json_sax<Json> {
   }
 
   bool Open(bool array) {
-    if (levels_.size() == kDeepest) return Fail(Status::Invalid(fmt::format("values stand more than {} levels deep", kDeepest)));
+    if (levels_.size() == kDeepest)
+      return Fail(Status::Invalid(fmt::format("values stand more than {} levels deep", kDeepest)));
     levels_.push_back({array, {}});
     arrays_ += array ? 1 : 0;
     keys_.emplace_back();

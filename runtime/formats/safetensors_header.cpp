@@ -60,7 +60,8 @@ class Reader {
     }));
     // The walk stands behind the object: at the end of the text, which is no place in it, or at something else.
     const char* rest = nullptr;
-    if (document_.current_location().get(rest) == simdjson::SUCCESS) return At(Place(), "the header goes on behind its object");
+    if (document_.current_location().get(rest) == simdjson::SUCCESS)
+      return At(Place(), "the header goes on behind its object");
     AOA_RETURN_IF_ERROR(CheckNames());
     return CheckRanges();
   }
@@ -122,7 +123,8 @@ class Reader {
     header_.names += name;
     Status status = ReadFields(value, tensor);
     if (!status.ok()) {
-      return std::move(status).WithContext(fmt::format("tensor {} at byte {}", Quote(name), kHeaderLengthBytes + place));
+      return std::move(status).WithContext(
+          fmt::format("tensor {} at byte {}", Quote(name), kHeaderLengthBytes + place));
     }
     header_.tensors.push_back(tensor);
     return status;
@@ -136,11 +138,16 @@ class Reader {
     if (value.get_object().get(object)) return Status::Invalid("its entry is no object");
     unsigned seen = 0;
     AOA_RETURN_IF_ERROR(ForEachField(object, [&](std::string_view key, ondemand::value field) {
-      const Field which = key == "dtype" ? kDtype : key == "shape" ? kShape : key == "data_offsets" ? kOffsets : kUnknown;
+      const Field which = key == "dtype"          ? kDtype
+                          : key == "shape"        ? kShape
+                          : key == "data_offsets" ? kOffsets
+                                                  : kUnknown;
       if (which == kUnknown) return Status::Invalid(fmt::format("its field {} is unknown", Quote(key)));
       if ((seen & which) != 0) return Status::Invalid(fmt::format("its field {} stands twice", Quote(key)));
       seen |= which;
-      return which == kDtype ? ReadDtype(field, tensor) : which == kShape ? ReadShape(field) : ReadOffsets(field, tensor);
+      return which == kDtype   ? ReadDtype(field, tensor)
+             : which == kShape ? ReadShape(field)
+                               : ReadOffsets(field, tensor);
     }));
     if ((seen & kDtype) == 0) return Status::Invalid("its dtype is missing");
     if ((seen & kShape) == 0) return Status::Invalid("its shape is missing");
@@ -195,7 +202,8 @@ class Reader {
     }));
     if (count < 2) return Status::Invalid("its data_offsets are fewer than two");
     if (tensor.end >= tensor.begin) return {};
-    return Status::Invalid(fmt::format("its data_offsets end at {}, before they begin at {}", tensor.end, tensor.begin));
+    return Status::Invalid(
+        fmt::format("its data_offsets end at {}, before they begin at {}", tensor.end, tensor.begin));
   }
 
   Status CheckBytes(const HeaderTensor& tensor) const {
@@ -240,7 +248,8 @@ class Reader {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
     };
     auto& tensors = header_.tensors;
-    if (!std::is_sorted(tensors.begin(), tensors.end(), before)) std::stable_sort(tensors.begin(), tensors.end(), before);
+    if (!std::is_sorted(tensors.begin(), tensors.end(), before))
+      std::stable_sort(tensors.begin(), tensors.end(), before);
     uint64_t covered = 0;
     for (size_t i = 0; i < tensors.size(); ++i) {
       if (tensors[i].begin > covered) return Hole(tensors[i], covered);
@@ -257,7 +266,8 @@ class Reader {
 
   Status Overlap(const HeaderTensor& tensor, const HeaderTensor& before) const {
     return Status::Invalid(fmt::format("tensor {} begins at offset {}, before tensor {} ends at {}",
-                                       Quote(header_.Name(tensor)), tensor.begin, Quote(header_.Name(before)), before.end));
+                                       Quote(header_.Name(tensor)), tensor.begin, Quote(header_.Name(before)),
+                                       before.end));
   }
 
   std::string_view text_;
@@ -337,9 +347,11 @@ Status CheckDataBytes(const Header& header, uint64_t data_bytes) {
   if (data_bytes > header.data_bytes()) {
     return Status::Invalid(fmt::format("{} bytes follow behind the last tensor", data_bytes - header.data_bytes()));
   }
-  auto cut = std::find_if(header.tensors.begin(), header.tensors.end(), [&](const auto& t) { return t.end > data_bytes; });
-  return Status::Invalid(fmt::format("the file is truncated: {} bytes follow its header, the tensors take {}; the first one cut is {}",
-                                     data_bytes, header.data_bytes(), Quote(header.Name(*cut))));
+  auto cut =
+      std::find_if(header.tensors.begin(), header.tensors.end(), [&](const auto& t) { return t.end > data_bytes; });
+  return Status::Invalid(
+      fmt::format("the file is truncated: {} bytes follow its header, the tensors take {}; the first one cut is {}",
+                  data_bytes, header.data_bytes(), Quote(header.Name(*cut))));
 }
 
 }  // namespace aoa::formats

@@ -1,4 +1,5 @@
-// Headers of single files into the one schema of a checkpoint: names, shapes and tables that are there already are used again.
+// Headers of single files into the one schema of a checkpoint: names, shapes and tables that are there already are used
+// again.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ inline uint64_t RandomSeed() {
 // Finds shapes among those in a vector that lives elsewhere, and adds new ones to it.
 class ShapeSet {
  public:
-  explicit ShapeSet(std::vector<Shape>& shapes) : shapes_(shapes), numbers_(16, Hash{&shapes, RandomSeed()}, Equal{&shapes}) {}
+  explicit ShapeSet(std::vector<Shape>& shapes)
+      : shapes_(shapes), numbers_(16, Hash{&shapes, RandomSeed()}, Equal{&shapes}) {}
 
   uint32_t Intern(const Shape& shape) {
     if (auto known = numbers_.find(shape); known != numbers_.end()) return *known;

@@ -28,7 +28,8 @@ TargetContent Content(Ranks ranks) {
     auto& table = content.tables.emplace_back();
     for (int64_t i = 0; i < kTensors; ++i) {
       int64_t layer = i / 300 + (ranks == Ranks::kOtherNames ? rank * 400 : 0);
-      table.push_back(testing::Tensor(fmt::format("model.layers.{}.mlp.experts.{}.down_proj.weight", layer, i % 300), DType::kBF16, {4096 + i % 3 + rank, 1024}));
+      table.push_back(testing::Tensor(fmt::format("model.layers.{}.mlp.experts.{}.down_proj.weight", layer, i % 300),
+                                      DType::kBF16, {4096 + i % 3 + rank, 1024}));
     }
   }
   for (int64_t rank = 0; rank < kRanks; ++rank) content.ranks.emplace_back(rank, ranks == Ranks::kEqual ? 0 : rank);
@@ -57,9 +58,15 @@ BENCHMARK(BM_ParseHeader)->Unit(benchmark::kMillisecond);
 
 void BM_ReadCheckpoint(benchmark::State& state) {
   auto scratch = WriteHeaders(static_cast<Ranks>(state.range(0)));
-  for (auto _ : state) benchmark::DoNotOptimize(FindFormat("safetensors")->Read(scratch->root(), {static_cast<int>(state.range(1))}));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(FindFormat("safetensors")->Read(scratch->root(), {static_cast<int>(state.range(1))}));
 }
-BENCHMARK(BM_ReadCheckpoint)->ArgsProduct({{0, 1, 2}, {1, 2}})->ArgNames({"ranks", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(2);
+BENCHMARK(BM_ReadCheckpoint)
+    ->ArgsProduct({{0, 1, 2}, {1, 2}})
+    ->ArgNames({"ranks", "threads"})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->Iterations(2);
 
 void BM_LayOut(benchmark::State& state) {
   const TargetContent content = Content(Ranks::kEqual);

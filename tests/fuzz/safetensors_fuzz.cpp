@@ -1,10 +1,10 @@
-// Headers and indexes from nowhere. Whatever the input: no crash, memory in proportion to it, and what the parsers accept,
-// and only that, is what another JSON library and a second reading of the format call right.
+// Headers and indexes from nowhere. Whatever the input: no crash, memory in proportion to it, and what the parsers
+// accept, and only that, is what another JSON library and a second reading of the format call right.
 //
 // With libFuzzer (clang, -DAOA_LIBFUZZER=ON) this is its target; else standalone.cpp mutates the hostile files.
 
-#include <nlohmann/json.hpp>
 #include <simdjson.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -18,12 +18,12 @@
 #include "runtime/formats/shard_index.h"
 #include "tests/fuzz/allocations.h"
 
-#define REQUIRE(condition)                                                  \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-      std::abort();                                                         \
-    }                                                                       \
+#define REQUIRE(condition)                                                 \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
+      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                        \
+    }                                                                      \
   } while (false)
 
 namespace aoa::formats {
@@ -31,8 +31,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The value of a text, or `discarded` if a key stands twice or values deeper than those of any header. The library takes a NUL
-// for the end of the text, and walks deep values recursively.
+// The value of a text, or `discarded` if a key stands twice or values deeper than those of any header. The library
+// takes a NUL for the end of the text, and walks deep values recursively.
 Json ParseUnique(std::string_view text) {
   constexpr int kDeepest = 4;
   std::vector<std::set<std::string>> keys;
@@ -53,8 +53,9 @@ Json ParseUnique(std::string_view text) {
 
 // Bytes per element by the format's table; those that cannot be read are left out.
 const std::map<std::string, unsigned> kWidths = {
-    {"BOOL", 1}, {"U8", 1},  {"I8", 1},   {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"F8_E8M0", 1}, {"F8_E4M3FNUZ", 1}, {"F8_E5M2FNUZ", 1}, {"I16", 2}, {"U16", 2},
-    {"F16", 2},  {"BF16", 2}, {"I32", 4}, {"U32", 4},     {"F32", 4},     {"C64", 8},     {"F64", 8},         {"I64", 8},         {"U64", 8}};
+    {"BOOL", 1},        {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"F8_E8M0", 1}, {"F8_E4M3FNUZ", 1},
+    {"F8_E5M2FNUZ", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},     {"BF16", 2},    {"I32", 4},     {"U32", 4},
+    {"F32", 4},         {"C64", 8}, {"F64", 8}, {"I64", 8},     {"U64", 8}};
 
 struct Fact {
   std::string dtype;
@@ -63,11 +64,14 @@ struct Fact {
 };
 
 bool IsSizes(const Json& json) {
-  return json.is_array() && std::all_of(json.begin(), json.end(), [](const Json& number) { return number.is_number_unsigned(); });
+  return json.is_array() &&
+         std::all_of(json.begin(), json.end(), [](const Json& number) { return number.is_number_unsigned(); });
 }
 
 bool ReadFact(const Json& entry, Fact& fact) {
-  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets")) return false;
+  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
+      !entry.contains("data_offsets"))
+    return false;
   const Json& offsets = entry["data_offsets"];
   if (!entry["dtype"].is_string() || !IsSizes(entry["shape"]) || !IsSizes(offsets) || offsets.size() != 2) return false;
   fact = {entry["dtype"], entry["shape"], offsets[0], offsets[1]};
@@ -125,7 +129,8 @@ void CompareTensors(const Header& header, const Facts& facts) {
     auto fact = facts.tensors.find(std::string(header.Name(tensor)));
     REQUIRE(fact != facts.tensors.end());
     REQUIRE(static_cast<unsigned>(Width(tensor.dtype)) == kWidths.at(fact->second.dtype));
-    REQUIRE(std::equal(fact->second.shape.begin(), fact->second.shape.end(), header.shapes[tensor.shape].begin(), header.shapes[tensor.shape].end(),
+    REQUIRE(std::equal(fact->second.shape.begin(), fact->second.shape.end(), header.shapes[tensor.shape].begin(),
+                       header.shapes[tensor.shape].end(),
                        [](uint64_t a, int64_t b) { return b >= 0 && a == static_cast<uint64_t>(b); }));
     REQUIRE(tensor.begin == fact->second.begin && tensor.end == fact->second.end);
   }
@@ -147,19 +152,21 @@ void TestHeader(std::string_view text) {
   REQUIRE(!CheckDataBytes(*header, facts.data_bytes + 1).ok());
   REQUIRE(facts.data_bytes == 0 || !CheckDataBytes(*header, facts.data_bytes - 1).ok());
   if (HeaderSplit split = SplitHeader(text); split.metadata_end != 0) {
-    auto metadata = HeaderParser().ParseMetadata(HeaderText(text.substr(split.metadata_begin, split.metadata_end - split.metadata_begin)));
+    auto metadata = HeaderParser().ParseMetadata(
+        HeaderText(text.substr(split.metadata_begin, split.metadata_end - split.metadata_begin)));
     REQUIRE(metadata.ok() && *metadata == header->metadata);
   }
 }
 
-// What stands in front of a header and what stands behind it may be put together, if both are right by themselves: that is
-// what sharing rests on.
+// What stands in front of a header and what stands behind it may be put together, if both are right by themselves: that
+// is what sharing rests on.
 void TestSplit(std::string_view text) {
   HeaderSplit split = SplitHeader(text);
   if (split.metadata_end == 0) return;
   std::string_view object = text.substr(split.metadata_begin, split.metadata_end - split.metadata_begin);
   bool object_right = HeaderParser().ParseMetadata(HeaderText(object)).ok();
-  bool rest_right = HeaderParser().Parse(HeaderText("{\"__metadata__\":{}" + std::string(text.substr(split.metadata_end)))).ok();
+  bool rest_right =
+      HeaderParser().Parse(HeaderText("{\"__metadata__\":{}" + std::string(text.substr(split.metadata_end)))).ok();
   REQUIRE(HeaderParser().Parse(HeaderText(text)).ok() == (object_right && rest_right));
 }
 
@@ -171,7 +178,9 @@ bool ReadMap(simdjson::dom::element json, std::map<std::string, std::string>& ma
     std::string_view shard;
     if (field.value.get_string().get(shard)) return false;
     if (!map.emplace(field.key, shard).second) return false;
-    if (shard.empty() || shard == "." || shard == ".." || shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos) return false;
+    if (shard.empty() || shard == "." || shard == ".." ||
+        shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos)
+      return false;
   }
   return true;
 }
@@ -187,7 +196,8 @@ void TestIndex(std::string_view text) {
   simdjson::dom::parser parser;
   simdjson::dom::element json;
   auto error = parser.parse(simdjson::padded_string(text)).get(json);
-  if (error == simdjson::NUMBER_ERROR) return;  // that library has no numbers beyond 64 bits; JSON has, and nobody reads them
+  if (error == simdjson::NUMBER_ERROR)
+    return;  // that library has no numbers beyond 64 bits; JSON has, and nobody reads them
   std::map<std::string, std::string> map;
   REQUIRE(!error && ReadMap(json, map));
   REQUIRE(std::is_sorted(index->shards.begin(), index->shards.end()));

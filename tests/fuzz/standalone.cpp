@@ -1,8 +1,9 @@
-// Runs a libFuzzer target without libFuzzer: every seed as it stands, then mutations of the seeds. The same arguments give the
-// same inputs on every machine.
+// Runs a libFuzzer target without libFuzzer: every seed as it stands, then mutations of the seeds. The same arguments
+// give the same inputs on every machine.
 //
 //   target SEEDS... [--runs N] [--seed N]    SEEDS are files and folders
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -15,7 +16,6 @@
 #include <random>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -47,19 +47,60 @@ class Mutator {
   const std::string& Pick(const std::vector<std::string>& items) { return items[Below(items.size())]; }
 
   void Step(std::string& input) {
-    static const std::vector<std::string> kTokens = {"\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", "1", ".", "e", "null", "\\u0000", "\\ud800", "\\u0061",
-                                                     "\xff", "\xc3\xa9", "\n", " ", "\"__metadata__\":{\"a\":\"b\"},", "\"dtype\":\"F32\",", "\"shape\":[2]",
-                                                     "\"data_offsets\":[0,8]", "\"w\":{}", "18446744073709551616", "4611686018427387904", "{}", "\"weight_map\":"};
+    static const std::vector<std::string> kTokens = {"\"",
+                                                     "\\",
+                                                     "{",
+                                                     "}",
+                                                     "[",
+                                                     "]",
+                                                     ",",
+                                                     ":",
+                                                     "0",
+                                                     "-",
+                                                     "1",
+                                                     ".",
+                                                     "e",
+                                                     "null",
+                                                     "\\u0000",
+                                                     "\\ud800",
+                                                     "\\u0061",
+                                                     "\xff",
+                                                     "\xc3\xa9",
+                                                     "\n",
+                                                     " ",
+                                                     "\"__metadata__\":{\"a\":\"b\"},",
+                                                     "\"dtype\":\"F32\",",
+                                                     "\"shape\":[2]",
+                                                     "\"data_offsets\":[0,8]",
+                                                     "\"w\":{}",
+                                                     "18446744073709551616",
+                                                     "4611686018427387904",
+                                                     "{}",
+                                                     "\"weight_map\":"};
     const size_t at = Below(input.size() + 1);
     const size_t length = Below(std::min<size_t>(input.size() - at, 32) + 1);
     switch (Below(7)) {
-      case 0: input.insert(at, Pick(kTokens)); break;
-      case 1: input.erase(at, length); break;
-      case 2: input.insert(Below(input.size() + 1), input.substr(at, length)); break;
-      case 3: if (at < input.size()) input[at] = static_cast<char>(input[at] ^ (1 << Below(8))); break;
-      case 4: if (at < input.size()) input[at] = Pick(kTokens)[0]; break;
-      case 5: input.replace(at, length, Pick(kTokens)); break;
-      case 6: Splice(input, at); break;
+      case 0:
+        input.insert(at, Pick(kTokens));
+        break;
+      case 1:
+        input.erase(at, length);
+        break;
+      case 2:
+        input.insert(Below(input.size() + 1), input.substr(at, length));
+        break;
+      case 3:
+        if (at < input.size()) input[at] = static_cast<char>(input[at] ^ (1 << Below(8)));
+        break;
+      case 4:
+        if (at < input.size()) input[at] = Pick(kTokens)[0];
+        break;
+      case 5:
+        input.replace(at, length, Pick(kTokens));
+        break;
+      case 6:
+        Splice(input, at);
+        break;
     }
   }
 

@@ -54,7 +54,8 @@ inline std::string ContentOf(const TargetFile& file, const TargetContent& conten
   return out;
 }
 
-inline void WriteLayout(const Scratch& scratch, const std::string& folder, const TargetLayout& layout, const TargetContent& content) {
+inline void WriteLayout(const Scratch& scratch, const std::string& folder, const TargetLayout& layout,
+                        const TargetContent& content) {
   for (const TargetFile& file : layout.files) scratch.Write(folder + "/" + file.path, ContentOf(file, content));
   for (const ExtraFile& extra : layout.extras) scratch.Write(folder + "/" + extra.path, extra.content);
 }

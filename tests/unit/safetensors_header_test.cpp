@@ -24,8 +24,9 @@ std::string Reason(const std::string& text) {
 std::string OneTensor(const std::string& fields) { return "{\"w\":{" + fields + "}}"; }
 
 TEST(SafetensorsHeader, WhatItSays) {
-  auto header = Parse(R"({"__metadata__":{"format":"pt","k":""},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
-                      R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[24,28]}}  )");
+  auto header =
+      Parse(R"({"__metadata__":{"format":"pt","k":""},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+            R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[24,28]}}  )");
   ASSERT_TRUE(header.ok()) << header.status().message();
   EXPECT_EQ(header->metadata, Metadata({{"format", "pt"}, {"k", ""}}));
   ASSERT_EQ(header->tensors.size(), 2u);
@@ -41,8 +42,10 @@ TEST(SafetensorsHeader, WhatItSays) {
 
 // Offsets decide, not the order of the text; fields come in any order, blanks anywhere, names in any spelling.
 TEST(SafetensorsHeader, EverySpellingThatIsLegal) {
-  auto header = Parse("{ \"b\\u0062\" : {\"data_offsets\":[ 8 , 12 ],\"shape\":[],\"dtype\":\"\\u0046\\u0033\\u0032\"},\n" + Entry("a", 0, 2) +
-                      ",\"\":{\"dtype\":\"U8\",\"shape\":[0,5],\"data_offsets\":[12,12]},\"__metadata__\":{\"x\":\"\\ud83d\\ude00\"}}");
+  auto header = Parse(
+      "{ \"b\\u0062\" : {\"data_offsets\":[ 8 , 12 ],\"shape\":[],\"dtype\":\"\\u0046\\u0033\\u0032\"},\n" +
+      Entry("a", 0, 2) +
+      ",\"\":{\"dtype\":\"U8\",\"shape\":[0,5],\"data_offsets\":[12,12]},\"__metadata__\":{\"x\":\"\\ud83d\\ude00\"}}");
   ASSERT_TRUE(header.ok()) << header.status().message();
   EXPECT_EQ(header->Name(header->tensors[0]), "a");
   EXPECT_EQ(header->Name(header->tensors[1]), "bb");
@@ -59,13 +62,17 @@ TEST(SafetensorsHeader, NamesAreNotCutAtNul) {
 }
 
 TEST(SafetensorsHeader, EmptyTensorsMayShareAPlace) {
-  EXPECT_TRUE(Parse("{" + Entry("a", 0, 1) + "," + Entry("b", 4, 0) + "," + Entry("c", 4, 0) + "," + Entry("d", 4, 1) + "}").ok());
-  EXPECT_THAT(Reason("{" + Entry("a", 0, 2) + "," + Entry("b", 4, 0) + "}"), HasSubstr("`b` begins at offset 4, before tensor `a` ends at 8"));
+  EXPECT_TRUE(
+      Parse("{" + Entry("a", 0, 1) + "," + Entry("b", 4, 0) + "," + Entry("c", 4, 0) + "," + Entry("d", 4, 1) + "}")
+          .ok());
+  EXPECT_THAT(Reason("{" + Entry("a", 0, 2) + "," + Entry("b", 4, 0) + "}"),
+              HasSubstr("`b` begins at offset 4, before tensor `a` ends at 8"));
 }
 
 TEST(SafetensorsHeader, NoJson) {
-  for (const std::string& text : {""s, "{"s, "{]"s, "{\"a\"}"s, "{\"a\":}"s, "{,}"s, "{\"a\":{},}"s, "{} {}"s, "{}x"s, "{}\0"s, "{'a':1}"s, "[]"s,
-                                  "\xef\xbb\xbf{}"s, " {}"s, "null"s, "{\"w\":null}"s, "{\"w\":[]}"s, "{\"\x01\":{}}"s}) {
+  for (const std::string& text :
+       {""s, "{"s, "{]"s, "{\"a\"}"s, "{\"a\":}"s, "{,}"s, "{\"a\":{},}"s, "{} {}"s, "{}x"s, "{}\0"s, "{'a':1}"s, "[]"s,
+        "\xef\xbb\xbf{}"s, " {}"s, "null"s, "{\"w\":null}"s, "{\"w\":[]}"s, "{\"\x01\":{}}"s}) {
     EXPECT_THAT(Reason(text), ::testing::AnyOf(HasSubstr("byte "), HasSubstr("tensor "))) << text;
   }
   EXPECT_THAT(Reason("{" + Entry("a", 0, 1) + "," + Entry("b", 4, 1) + "]"), HasSubstr("the header is no JSON object"));
@@ -85,9 +92,12 @@ TEST(SafetensorsHeader, FieldsThatAreMissingTwiceOrUnknown) {
   EXPECT_EQ(Reason(OneTensor(shape + "," + offsets)), "tensor `w` at byte 10: its dtype is missing");
   EXPECT_THAT(Reason(OneTensor(dtype + "," + offsets)), HasSubstr("its shape is missing"));
   EXPECT_THAT(Reason(OneTensor(dtype + "," + shape)), HasSubstr("its data_offsets are missing"));
-  EXPECT_THAT(Reason(OneTensor(dtype + "," + shape + "," + offsets + "," + shape)), HasSubstr("its field `shape` stands twice"));
-  EXPECT_THAT(Reason(OneTensor(dtype + "," + shape + "," + offsets + R"(,"strides":[1])")), HasSubstr("its field `strides` is unknown"));
-  EXPECT_THAT(Reason("{" + Entry("a", 0, 1) + "," + Entry("\\u0061", 4, 1) + "}"), HasSubstr("tensor `a` stands twice"));
+  EXPECT_THAT(Reason(OneTensor(dtype + "," + shape + "," + offsets + "," + shape)),
+              HasSubstr("its field `shape` stands twice"));
+  EXPECT_THAT(Reason(OneTensor(dtype + "," + shape + "," + offsets + R"(,"strides":[1])")),
+              HasSubstr("its field `strides` is unknown"));
+  EXPECT_THAT(Reason("{" + Entry("a", 0, 1) + "," + Entry("\\u0061", 4, 1) + "}"),
+              HasSubstr("tensor `a` stands twice"));
   EXPECT_THAT(Reason(R"({"__metadata__":{},"__metadata__":{}})"), HasSubstr("`__metadata__` stands twice"));
   EXPECT_THAT(Reason(R"({"__metadata__":{"a":"1","a":"2"}})"), HasSubstr("metadata `a` stands twice"));
   EXPECT_THAT(Reason(R"({"__metadata__":{"a":null}})"), HasSubstr("metadata `a` is no text"));
@@ -95,20 +105,28 @@ TEST(SafetensorsHeader, FieldsThatAreMissingTwiceOrUnknown) {
 }
 
 TEST(SafetensorsHeader, NumbersThatAreNoSizes) {
-  for (const char* number : {"-1", "1.0", "1e2", "NaN", "true", "\"1\"", "01", "18446744073709551616", "[1]", "null", "1x", "+1", "0x1"}) {
-    EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[)"s + number + R"(],"data_offsets":[0,1])")), HasSubstr("in its shape, `")) << number;
-    EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[1],"data_offsets":[0,)"s + number + "]")), HasSubstr("in its data_offsets, `")) << number;
+  for (const char* number :
+       {"-1", "1.0", "1e2", "NaN", "true", "\"1\"", "01", "18446744073709551616", "[1]", "null", "1x", "+1", "0x1"}) {
+    EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[)"s + number + R"(],"data_offsets":[0,1])")),
+                HasSubstr("in its shape, `"))
+        << number;
+    EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[1],"data_offsets":[0,)"s + number + "]")),
+                HasSubstr("in its data_offsets, `"))
+        << number;
   }
   EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":1,"data_offsets":[0,1])")), HasSubstr("its shape is no list"));
   EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[1],"data_offsets":[0])")), HasSubstr("fewer than two"));
   EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[1],"data_offsets":[0,1,2])")), HasSubstr("more than two"));
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[1],"data_offsets":[1,0])")), HasSubstr("end at 0, before they begin at 1"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[1],"data_offsets":[1,0])")),
+              HasSubstr("end at 0, before they begin at 1"));
 }
 
 // Whatever is multiplied, in whatever order, fits 62 bits, also beside an extent of 0.
 TEST(SafetensorsHeader, ShapesBeyondMemory) {
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[4611686018427387905],"data_offsets":[0,1])")), HasSubstr("beyond all memory"));
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[0,4294967296,4294967296],"data_offsets":[0,0])")), HasSubstr("beyond all memory"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[4611686018427387905],"data_offsets":[0,1])")),
+              HasSubstr("beyond all memory"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[0,4294967296,4294967296],"data_offsets":[0,0])")),
+              HasSubstr("beyond all memory"));
   EXPECT_THAT(Reason(OneTensor(R"("dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0])")),
               HasSubstr("takes 36893488147419103232 bytes, its data_offsets give 0"));
   EXPECT_TRUE(Parse(OneTensor(R"("dtype":"F64","shape":[4611686018427387904,0],"data_offsets":[0,0])")).ok());
@@ -118,13 +136,17 @@ TEST(SafetensorsHeader, NoMoreAxesThanFrameworksHave) {
   std::string axes = "1";
   for (int i = 1; i < 64; ++i) axes += ",1";
   EXPECT_TRUE(Parse(OneTensor(R"("dtype":"U8","shape":[)" + axes + R"(],"data_offsets":[0,1])")).ok());
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[)" + axes + R"(,1],"data_offsets":[0,1])")), HasSubstr("its axes are more than 64"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"U8","shape":[)" + axes + R"(,1],"data_offsets":[0,1])")),
+              HasSubstr("its axes are more than 64"));
 }
 
 TEST(SafetensorsHeader, TypesThatCannotBeMoved) {
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"F33","shape":[],"data_offsets":[0,4])")), HasSubstr("dtype `F33` is unknown"));
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3])")), HasSubstr("dtype F6_E2M3 packs several elements"));
-  EXPECT_THAT(Reason(OneTensor(R"("dtype":"f32\u001b","shape":[],"data_offsets":[0,4])")), HasSubstr("dtype `f32\\x1b` is unknown"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"F33","shape":[],"data_offsets":[0,4])")),
+              HasSubstr("dtype `F33` is unknown"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3])")),
+              HasSubstr("dtype F6_E2M3 packs several elements"));
+  EXPECT_THAT(Reason(OneTensor(R"("dtype":"f32\u001b","shape":[],"data_offsets":[0,4])")),
+              HasSubstr("dtype `f32\\x1b` is unknown"));
 }
 
 TEST(SafetensorsHeader, MessagesAreShortAndPrintable) {
@@ -136,7 +158,8 @@ TEST(SafetensorsHeader, DataThatDoNotFit) {
   auto header = Parse("{" + Entry("a", 0, 1) + "," + Entry("b", 4, 2) + "}");
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(CheckDataBytes(*header, 15).message(), "3 bytes follow behind the last tensor");
-  EXPECT_EQ(CheckDataBytes(*header, 8).message(), "the file is truncated: 8 bytes follow its header, the tensors take 12; the first one cut is `b`");
+  EXPECT_EQ(CheckDataBytes(*header, 8).message(),
+            "the file is truncated: 8 bytes follow its header, the tensors take 12; the first one cut is `b`");
 }
 
 std::string SplitOff(const std::string& text) {
@@ -148,8 +171,9 @@ TEST(SafetensorsHeader, MetadataInFrontAreSplitOff) {
   EXPECT_EQ(SplitOff(R"({"__metadata__":{"a":"b"},"w":{}})"), R"({"a":"b"})");
   EXPECT_EQ(SplitOff(R"({"__metadata__" : {"a":"}\"}{"},"w":{}})"), R"({"a":"}\"}{"})");
   EXPECT_EQ(SplitOff(R"({"__metadata__":{}})"), "{}");
-  for (const char* text : {R"({"w":{},"__metadata__":{}})", R"({"__metadata__":{"a":{}}})", R"({"__metadata__":{"a":["x"]}})", R"({"__metadata__":{"a")",
-                           R"({"__metadata__":)", R"({"__metadata__")", R"({"__metadata__":"x"})", R"({"__metadata__":{"a\)", "{", ""}) {
+  for (const char* text : {R"({"w":{},"__metadata__":{}})", R"({"__metadata__":{"a":{}}})",
+                           R"({"__metadata__":{"a":["x"]}})", R"({"__metadata__":{"a")", R"({"__metadata__":)",
+                           R"({"__metadata__")", R"({"__metadata__":"x"})", R"({"__metadata__":{"a\)", "{", ""}) {
     EXPECT_EQ(SplitOff(text), "") << text;
   }
 }

@@ -9,8 +9,8 @@ namespace aoa::formats {
 namespace {
 
 using namespace std::string_literals;
-using ::testing::HasSubstr;
 using testing::ContentOf;
+using ::testing::HasSubstr;
 using testing::HeadOf;
 using testing::Scratch;
 using testing::Tensor;
@@ -29,24 +29,28 @@ std::string HeaderText(const TargetFile& file) { return HeadOf(file).substr(8); 
 
 // The bytes that safetensors 0.8 itself writes for these tensors (serialize, with metadata {"format": "pt"}).
 TEST(SafetensorsLayout, AsTheReferenceLibrary) {
-  TargetContent content = Whole({Tensor("z", DType::kF32, {0, 3}), Tensor("a\"\\/\0\x1f\n\t\b\f\x7fé😀"s, DType::kF32, {}),
-                                 Tensor("b", DType::kF32, {0})});
+  TargetContent content =
+      Whole({Tensor("z", DType::kF32, {0, 3}), Tensor("a\"\\/\0\x1f\n\t\b\f\x7fé😀"s, DType::kF32, {}),
+             Tensor("b", DType::kF32, {0})});
   TargetLayout layout = LayOut("hf", content);
   ASSERT_EQ(layout.files.size(), 1u);
   EXPECT_EQ(HeaderText(layout.files[0]),
-            "{\"__metadata__\":{\"format\":\"pt\"},\"a\\\"\\\\/\\u0000\\u001f\\n\\t\\b\\f\x7f\xc3\xa9\xf0\x9f\x98\x80\":{\"dtype\":\"F32\",\"shape\":[],"
-            "\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]},\"z\":{\"dtype\":\"F32\",\"shape\":[0,3],"
+            "{\"__metadata__\":{\"format\":\"pt\"},\"a\\\"\\\\/"
+            "\\u0000\\u001f\\n\\t\\b\\f\x7f\xc3\xa9\xf0\x9f\x98\x80\":{\"dtype\":\"F32\",\"shape\":[],"
+            "\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]},\"z\":{\"dtype\":"
+            "\"F32\",\"shape\":[0,3],"
             "\"data_offsets\":[4,4]}}");
   EXPECT_EQ(HeadOf(layout.files[0]).substr(0, 8), std::string("\xe0\0\0\0\0\0\0\0", 8));
   EXPECT_EQ(HeadOf(LayOut("safetensors", Whole({})).files[0]), std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
-  EXPECT_EQ(HeadOf(LayOut("hf", Whole({})).files[0]), std::string(" \0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"pt\"}}", 40));
+  EXPECT_EQ(HeadOf(LayOut("hf", Whole({})).files[0]),
+            std::string(" \0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"pt\"}}", 40));
 }
 
 TEST(SafetensorsLayout, TypesInTheLibrarysOrder) {
   std::vector<TargetTensor> tensors;
-  for (DType type : {DType::kBool, DType::kU8, DType::kI8, DType::kF8E5M2, DType::kF8E4M3, DType::kF8E8M0, DType::kF8E4M3FNUZ, DType::kF8E5M2FNUZ,
-                     DType::kI16, DType::kU16, DType::kF16, DType::kBF16, DType::kI32, DType::kU32, DType::kF32, DType::kC64, DType::kF64, DType::kI64,
-                     DType::kU64}) {
+  for (DType type : {DType::kBool, DType::kU8, DType::kI8, DType::kF8E5M2, DType::kF8E4M3, DType::kF8E8M0,
+                     DType::kF8E4M3FNUZ, DType::kF8E5M2FNUZ, DType::kI16, DType::kU16, DType::kF16, DType::kBF16,
+                     DType::kI32, DType::kU32, DType::kF32, DType::kC64, DType::kF64, DType::kI64, DType::kU64}) {
     tensors.push_back(Tensor(std::string(Name(type)), type, {1}));
   }
   TargetContent content = Whole(tensors);
@@ -69,7 +73,8 @@ TEST(SafetensorsLayout, IsReadBack) {
   content.has_mesh = true;
   content.mesh = "pp=2,tp=2";
   content.tables = {{Tensor("w", DType::kBF16, {3, 5}), Tensor("n", DType::kI64, {}), Tensor("e", DType::kF32, {0, 7})},
-                    {Tensor("head", DType::kF16, {4}), Tensor("w", DType::kBF16, {3, 5}), Tensor("x.\0y\xe2\x82\xac\"", DType::kU8, {3})}};
+                    {Tensor("head", DType::kF16, {4}), Tensor("w", DType::kBF16, {3, 5}),
+                     Tensor("x.\0y\xe2\x82\xac\"", DType::kU8, {3})}};
   content.ranks = {{0, 0}, {1, 0}, {2, 1}, {3, 1}};
   TargetLayout layout = LayOut("safetensors", content);
   Scratch scratch;
@@ -94,7 +99,8 @@ TEST(SafetensorsLayout, IsReadBack) {
       EXPECT_EQ(schema->shapes[table[k].shape], tensor.shape);
       EXPECT_EQ(table[k].dtype, tensor.dtype);
       EXPECT_EQ(table[k].begin, placed.offset);
-      EXPECT_EQ(bytes.substr(file.data_start + table[k].begin, table[k].bytes), std::string(tensor.bytes, static_cast<char>(placed.tensor + 1)));
+      EXPECT_EQ(bytes.substr(file.data_start + table[k].begin, table[k].bytes),
+                std::string(tensor.bytes, static_cast<char>(placed.tensor + 1)));
     }
   }
 }
@@ -112,8 +118,10 @@ TEST(SafetensorsLayout, RanksShareWhatIsEqual) {
     EXPECT_EQ(file.head[1], layout.files[0].head[1]);
     EXPECT_EQ(HeadOf(file).size(), file.data_start);
     EXPECT_EQ(file.size, file.data_start + 8);
-    EXPECT_THAT(HeaderText(file), ::testing::StartsWith("{\"__metadata__\":{\"aoa.mesh\":\"tp=200\",\"aoa.rank\":\"" + std::to_string(file.rank) +
-                                                        "\"},\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"));
+    EXPECT_THAT(
+        HeaderText(file),
+        ::testing::StartsWith("{\"__metadata__\":{\"aoa.mesh\":\"tp=200\",\"aoa.rank\":\"" + std::to_string(file.rank) +
+                              "\"},\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"));
   }
   EXPECT_EQ(layout.files[1].path, "rank_00007.safetensors");
 }
@@ -124,7 +132,8 @@ TEST(SafetensorsLayout, NamesThatAHeaderCannotHold) {
   };
   EXPECT_EQ(reason("a\xff"), "tensor `a\\xff`: names in safetensors are UTF-8");
   EXPECT_EQ(reason("__metadata__"), "no tensor can be called `__metadata__` in safetensors");
-  EXPECT_THROW(LayOut("safetensors", Whole({Tensor("w", DType::kU8, {1}), Tensor("w", DType::kF32, {1})})), InternalError);
+  EXPECT_THROW(LayOut("safetensors", Whole({Tensor("w", DType::kU8, {1}), Tensor("w", DType::kF32, {1})})),
+               InternalError);
 }
 
 TEST(SafetensorsLayout, HeadersLongerThanReadersTake) {
@@ -158,7 +167,8 @@ TEST(HfLayout, SplitsAsTheHubDoes) {
   EXPECT_EQ(Shards({3, 3, 3}, 9), Lists({{"t0", "t1", "t2"}}));
   EXPECT_EQ(Shards({3, 3, 3}, 8), Lists({{"t0", "t1"}, {"t2"}}));
   EXPECT_EQ(Shards({3, 3, 3}, 3), Lists({{"t0"}, {"t1"}, {"t2"}}));
-  EXPECT_EQ(Shards({3, 9, 3}, 6), Lists({{"t1"}, {"t0", "t2"}}));  // too large for any shard: before the one that is open
+  EXPECT_EQ(Shards({3, 9, 3}, 6),
+            Lists({{"t1"}, {"t0", "t2"}}));  // too large for any shard: before the one that is open
   EXPECT_EQ(Shards({9, 9}, 6), Lists({{"t0"}, {"t1"}}));
   EXPECT_EQ(Shards({9}, 6), Lists({{"t0"}}));
   EXPECT_EQ(Shards({5, 4, 0, 1, 6}, 6), Lists({{"t0"}, {"t1", "t2", "t3"}, {"t4"}}));
@@ -167,7 +177,8 @@ TEST(HfLayout, SplitsAsTheHubDoes) {
 }
 
 TEST(HfLayout, TheIndexAsTransformersWritesIt) {
-  TargetContent content = Whole({Tensor("m.10", DType::kBF16, {2, 3}), Tensor("m.2", DType::kF32, {}), Tensor("é\"", DType::kBF16, {4})});
+  TargetContent content =
+      Whole({Tensor("m.10", DType::kBF16, {2, 3}), Tensor("m.2", DType::kF32, {}), Tensor("é\"", DType::kBF16, {4})});
   TargetLayout layout = LayOut("hf", content, 16);
   ASSERT_EQ(layout.files.size(), 2u);
   EXPECT_EQ(layout.files[0].path, "model-00001-of-00002.safetensors");

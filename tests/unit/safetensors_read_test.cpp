@@ -11,10 +11,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::string_view_literals;
-using ::testing::HasSubstr;
 using testing::Entry;
 using testing::FileOf;
 using testing::FileWith;
+using ::testing::HasSubstr;
 using testing::RankMetadata;
 using testing::Scratch;
 
@@ -77,7 +77,8 @@ TEST(HostileSafetensors, SaysWhatIsWrong) {
       {"hole", "tensor `b` begins at offset 12, and no tensor covers the bytes from 8 on"},
       {"trailing", "12 bytes follow behind the last tensor"},
   };
-  for (const auto& [name, reason] : expected) EXPECT_THAT(Reason(kHostile + "safetensors/" + name + ".safetensors"), HasSubstr(reason));
+  for (const auto& [name, reason] : expected)
+    EXPECT_THAT(Reason(kHostile + "safetensors/" + name + ".safetensors"), HasSubstr(reason));
 }
 
 std::string FolderWithIndex(const Scratch& scratch, const std::string& index) {
@@ -87,8 +88,10 @@ std::string FolderWithIndex(const Scratch& scratch, const std::string& index) {
 
 TEST(HostileIndex, IsRefusedBeforeAnyShardIsOpened) {
   const std::map<std::string, std::string> expected = {
-      {"escape.safetensors.index.json", "the shard of tensor `w` is `../../../etc/passwd`, and may only be a name of a file in this folder"},
-      {"missing_shard.safetensors.index.json", "it lists shards that are not there: `model-00001-of-00001.safetensors`"},
+      {"escape.safetensors.index.json",
+       "the shard of tensor `w` is `../../../etc/passwd`, and may only be a name of a file in this folder"},
+      {"missing_shard.safetensors.index.json",
+       "it lists shards that are not there: `model-00001-of-00001.safetensors`"},
       {"duplicate_keys.json", "key `w` stands twice"},
       {"deep.json", "`weight_map` is no object"},
   };
@@ -123,8 +126,9 @@ TEST(SafetensorsFile, IsReadAsItStands) {
 TEST(SafetensorsFolder, OnlyTheCheckpointIsLookedAt) {
   Scratch scratch;
   scratch.Write("m/model.safetensors", FileWith({"w"}));
-  for (const char* other : {"expected-paddle.safetensors", "logits.safetensors", "rank_0.safetensors", "rank_000001.safetensors", "rank_x.safetensors",
-                            "model-00001-of-00002.safetensors", "Model.safetensors"}) {
+  for (const char* other :
+       {"expected-paddle.safetensors", "logits.safetensors", "rank_0.safetensors", "rank_000001.safetensors",
+        "rank_x.safetensors", "model-00001-of-00002.safetensors", "Model.safetensors"}) {
     scratch.Write(std::string("m/").append(other), "broken");
   }
   EXPECT_EQ(MustRead(scratch.At("m")).files.size(), 1u);
@@ -135,8 +139,11 @@ TEST(SafetensorsFolder, WhatIsNotThere) {
   Scratch scratch;
   fs::create_directory(scratch.At("m"));
   EXPECT_EQ(Reason(scratch.At("nowhere")), scratch.At("nowhere") + " does not exist");
-  EXPECT_EQ(Reason(scratch.At("m")), scratch.At("m") + " holds neither `model.safetensors` nor `model.safetensors.index.json` nor `rank_00000.safetensors`");
-  EXPECT_EQ(Reason(scratch.At("m"), "hf"), scratch.At("m") + " holds neither `model.safetensors` nor `model.safetensors.index.json`");
+  EXPECT_EQ(Reason(scratch.At("m")),
+            scratch.At("m") +
+                " holds neither `model.safetensors` nor `model.safetensors.index.json` nor `rank_00000.safetensors`");
+  EXPECT_EQ(Reason(scratch.At("m"), "hf"),
+            scratch.At("m") + " holds neither `model.safetensors` nor `model.safetensors.index.json`");
   scratch.Write("m/rank_00000.safetensors", FileWith({"w"}, RankMetadata("tp=1", "0")));
   EXPECT_THAT(Reason(scratch.At("m"), "hf"), HasSubstr("holds neither"));
 }
@@ -145,7 +152,9 @@ TEST(SafetensorsFolder, TwoCheckpointsInOneAreAmbiguous) {
   Scratch scratch;
   scratch.Write("a/model.safetensors", FileWith({"w"}));
   scratch.Write("a/rank_00000.safetensors", FileWith({"w"}, RankMetadata("tp=1", "0")));
-  EXPECT_EQ(Reason(scratch.At("a")), scratch.At("a") + " holds `model.safetensors` and `rank_00000.safetensors`: either of them may be the checkpoint");
+  EXPECT_EQ(Reason(scratch.At("a")),
+            scratch.At("a") +
+                " holds `model.safetensors` and `rank_00000.safetensors`: either of them may be the checkpoint");
   EXPECT_EQ(MustRead(scratch.At("a"), "hf").files.size(), 1u);  // which knows no ranks
   scratch.Write("b/model.safetensors", FileWith({"w"}));
   scratch.Write("b/shard", FileWith({"w"}));
@@ -162,7 +171,8 @@ TEST(SafetensorsFolder, TheConfigurationIsAnObject) {
   scratch.Write("m/config.json", "{\n \"a\": [1, {\"b\": null}] }\n");
   EXPECT_EQ(MustRead(scratch.At("m"), "hf").config, "{\n \"a\": [1, {\"b\": null}] }\n");
   const std::string config = scratch.At("m/config.json");
-  for (std::string_view text : {""sv, "[]"sv, "{"sv, "{\"a\": Infinity}"sv, "{} x"sv, "{\"a\":1,\"a\":2}"sv, "\xff"sv, "7"sv, "{}\0x"sv, "\xef\xbb\xbf{}"sv}) {
+  for (std::string_view text : {""sv, "[]"sv, "{"sv, "{\"a\": Infinity}"sv, "{} x"sv, "{\"a\":1,\"a\":2}"sv, "\xff"sv,
+                                "7"sv, "{}\0x"sv, "\xef\xbb\xbf{}"sv}) {
     scratch.Write("m/config.json", text);
     EXPECT_THAT(Reason(scratch.At("m")), ::testing::StartsWith(config + ": ")) << text;
   }
@@ -206,8 +216,9 @@ class ShardedFolder : public ::testing::Test {
 };
 
 TEST_F(ShardedFolder, IsReadByItsIndex) {
-  scratch_.Write("m/model.safetensors.index.json",
-                 R"({"metadata":{"total_size":1.5e3,"x":[{"y":0}]},"weight_map":{"a":"s2","c":"s1","b":"s2"},"other":[]})");
+  scratch_.Write(
+      "m/model.safetensors.index.json",
+      R"({"metadata":{"total_size":1.5e3,"x":[{"y":0}]},"weight_map":{"a":"s2","c":"s1","b":"s2"},"other":[]})");
   Schema schema = MustRead(scratch_.At("m"), "hf");
   EXPECT_EQ(schema.format, "hf");
   EXPECT_EQ(schema.files[0].path, scratch_.At("m/s1"));
@@ -217,11 +228,15 @@ TEST_F(ShardedFolder, IsReadByItsIndex) {
 
 TEST_F(ShardedFolder, AnIndexIsTrue) {
   EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1"}})"), HasSubstr("tensor `b` of `s2` is not listed"));
-  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s1"}})"), HasSubstr("tensor `b` of `s2` is listed for `s1`"));
-  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s2","d":"s1"}})"), HasSubstr("tensor `d` is listed for `s1`, which does not hold it"));
-  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s2","d":"s3"}})"), HasSubstr("it lists shards that are not there: `s3`"));
+  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s1"}})"),
+              HasSubstr("tensor `b` of `s2` is listed for `s1`"));
+  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s2","d":"s1"}})"),
+              HasSubstr("tensor `d` is listed for `s1`, which does not hold it"));
+  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s2","d":"s3"}})"),
+              HasSubstr("it lists shards that are not there: `s3`"));
   scratch_.Write("m/s1", FileWith({"c", "b"}));
-  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s2"}})"), HasSubstr("tensor `b` of `s1` is listed for `s2`"));
+  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s2","c":"s1","b":"s2"}})"),
+              HasSubstr("tensor `b` of `s1` is listed for `s2`"));
 }
 
 TEST_F(ShardedFolder, AnIndexIsAMapOfNames) {
@@ -229,10 +244,13 @@ TEST_F(ShardedFolder, AnIndexIsAMapOfNames) {
   EXPECT_THAT(ReasonWith(R"({"weight_map":["s1"]})"), HasSubstr("`weight_map` is no object"));
   EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":1}})"), HasSubstr("the shard of tensor `a` is no text"));
   EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":{"b":"s1"}}})"), HasSubstr("the shard of tensor `a` is no text"));
-  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s1"},"weight_map":{"a":"s1"}})"), HasSubstr("key `weight_map` stands twice"));
+  EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s1"},"weight_map":{"a":"s1"}})"),
+              HasSubstr("key `weight_map` stands twice"));
   EXPECT_THAT(ReasonWith(R"({"weight_map":{"a":"s1")"), HasSubstr(": byte "));
   for (const char* name : {"", ".", "..", "/etc/passwd", "a/b", "..\\\\b", "s1\\u0000"}) {
-    EXPECT_THAT(ReasonWith(std::string(R"({"weight_map":{"a":")") + name + "\"}}"), HasSubstr("may only be a name of a file in this folder")) << name;
+    EXPECT_THAT(ReasonWith(std::string(R"({"weight_map":{"a":")") + name + "\"}}"),
+                HasSubstr("may only be a name of a file in this folder"))
+        << name;
   }
 }
 
@@ -240,7 +258,8 @@ TEST_F(ShardedFolder, AnIndexIsAMapOfNames) {
 TEST(ShardsWithoutAMap, AreThoseThatAreThereByName) {
   Scratch scratch;
   scratch.Write("m/model.safetensors.index.json", R"({"metadata":{"total_size":0},"weight_map":{}})");
-  EXPECT_THAT(Reason(scratch.At("m")), HasSubstr("it lists no tensor, and beside it there are shards of 0 checkpoints"));
+  EXPECT_THAT(Reason(scratch.At("m")),
+              HasSubstr("it lists no tensor, and beside it there are shards of 0 checkpoints"));
   scratch.Write("m/model-00001-of-00002.safetensors", FileWith({"a"}));
   EXPECT_THAT(Reason(scratch.At("m")), HasSubstr("some are missing: `model-00002-of-00002.safetensors`"));
   scratch.Write("m/model-00002-of-00002.safetensors", FileWith({"b"}));
@@ -250,7 +269,9 @@ TEST(ShardsWithoutAMap, AreThoseThatAreThereByName) {
   EXPECT_THAT(Reason(scratch.At("m")), HasSubstr("shards of 2 checkpoints"));
   fs::remove(scratch.At("m/model-00001-of-00001.safetensors"));
   scratch.Write("m/model-00002-of-00002.safetensors", FileWith({"b", "a"}));
-  EXPECT_THAT(Reason(scratch.At("m")), HasSubstr("tensor `a` is in `model-00001-of-00002.safetensors` and in `model-00002-of-00002.safetensors`"));
+  EXPECT_THAT(
+      Reason(scratch.At("m")),
+      HasSubstr("tensor `a` is in `model-00001-of-00002.safetensors` and in `model-00002-of-00002.safetensors`"));
 }
 
 class RankFolder : public ::testing::Test {
@@ -279,11 +300,14 @@ TEST_F(RankFolder, IsReadInRankOrder) {
 
 TEST_F(RankFolder, MissingRanksAreListed) {
   Write(0, "tp=2");
-  EXPECT_EQ(Reason(folder()), folder() + ": of the 2 ranks of the mesh `tp=2` there are 1; missing: rank_00001.safetensors");
+  EXPECT_EQ(Reason(folder()),
+            folder() + ": of the 2 ranks of the mesh `tp=2` there are 1; missing: rank_00001.safetensors");
   Scratch other;
-  for (int64_t rank : {1, 4, 5}) other.Write("m/" + RankFileName(rank), FileWith({"w"}, RankMetadata("pp=2,tp=4", std::to_string(rank))));
-  EXPECT_THAT(Reason(other.At("m")), HasSubstr("missing: rank_00000.safetensors, rank_00002.safetensors to rank_00003.safetensors, "
-                                               "rank_00006.safetensors to rank_00007.safetensors"));
+  for (int64_t rank : {1, 4, 5})
+    other.Write("m/" + RankFileName(rank), FileWith({"w"}, RankMetadata("pp=2,tp=4", std::to_string(rank))));
+  EXPECT_THAT(Reason(other.At("m")),
+              HasSubstr("missing: rank_00000.safetensors, rank_00002.safetensors to rank_00003.safetensors, "
+                        "rank_00006.safetensors to rank_00007.safetensors"));
 }
 
 TEST_F(RankFolder, RanksThatTheMeshLacks) {
@@ -294,7 +318,8 @@ TEST_F(RankFolder, RanksThatTheMeshLacks) {
 TEST_F(RankFolder, FilesThatDisagree) {
   Write(0, "tp=2");
   Write(1, "pp=2");
-  EXPECT_EQ(Reason(folder()), folder() + "/rank_00000.safetensors is of the mesh `tp=2`, " + folder() + "/rank_00001.safetensors of `pp=2`");
+  EXPECT_EQ(Reason(folder()), folder() + "/rank_00000.safetensors is of the mesh `tp=2`, " + folder() +
+                                  "/rank_00001.safetensors of `pp=2`");
   scratch_.Write("m/rank_00001.safetensors", FileWith({"w"}, RankMetadata("tp=2", "0")));
   EXPECT_EQ(Reason(folder()), folder() + "/rank_00001.safetensors: its metadata says that it is rank `0`");
   scratch_.Write("m/rank_00001.safetensors", FileWith({"w"}, RankMetadata("tp=2", "01")));
@@ -306,7 +331,8 @@ TEST_F(RankFolder, FilesThatDisagree) {
 }
 
 TEST_F(RankFolder, MeshesThatAreNone) {
-  for (const char* mesh : {"", "tp", "tp=", "=2", "tp=0", "tp=-1", "tp=2,", ",tp=2", "tp=2,tp=2", "tp=two", "tp=99999999999"}) {
+  for (const char* mesh :
+       {"", "tp", "tp=", "=2", "tp=0", "tp=-1", "tp=2,", ",tp=2", "tp=2,tp=2", "tp=two", "tp=99999999999"}) {
     Write(0, mesh);
     EXPECT_THAT(Reason(folder()), HasSubstr("is no list like `pp=2,tp=2`")) << mesh;
   }
@@ -353,7 +379,8 @@ TEST(HeaderSharing, EveryFileIsChecked) {
     scratch.Write("m/" + RankFileName(rank), FileOf(header, rank == 2 ? 9 : 8));
   }
   EXPECT_EQ(Reason(scratch.At("m")), scratch.At("m/rank_00002.safetensors: 1 bytes follow behind the last tensor"));
-  scratch.Write("m/rank_00002.safetensors", FileOf("{" + RankMetadata("tp=4", "2\",\"aoa.rank\":\"2") + "," + Entry("a", 0, 2) + "}", 8));
+  scratch.Write("m/rank_00002.safetensors",
+                FileOf("{" + RankMetadata("tp=4", "2\",\"aoa.rank\":\"2") + "," + Entry("a", 0, 2) + "}", 8));
   EXPECT_THAT(Reason(scratch.At("m")), HasSubstr("metadata `aoa.rank` stands twice"));
   scratch.Write("m/rank_00002.safetensors", FileOf("{" + RankMetadata("tp=4", "2") + "," + Entry("a", 0, 2) + "]", 8));
   EXPECT_THAT(Reason(scratch.At("m")), HasSubstr("rank_00002.safetensors: "));
@@ -361,7 +388,8 @@ TEST(HeaderSharing, EveryFileIsChecked) {
 
 TEST(HeaderSharing, OfSeveralFailuresTheFirstFilesIsReported) {
   Scratch scratch;
-  for (int64_t rank = 0; rank < 16; ++rank) scratch.Write("m/" + RankFileName(rank), FileOf("{" + Entry("a", 0, rank % 2 == 0 ? 2 : 3) + "}", 9));
+  for (int64_t rank = 0; rank < 16; ++rank)
+    scratch.Write("m/" + RankFileName(rank), FileOf("{" + Entry("a", 0, rank % 2 == 0 ? 2 : 3) + "}", 9));
   for (int threads : {1, 2, 7}) {
     EXPECT_EQ(Read(scratch.At("m"), "safetensors", threads).status().message(),
               scratch.At("m/rank_00000.safetensors: 1 bytes follow behind the last tensor"));
@@ -374,12 +402,14 @@ TEST(HeaderSharing, AHundredThousandTensors) {
   content.has_mesh = true;
   content.mesh = "tp=8";
   auto& table = content.tables.emplace_back();
-  for (int64_t i = 0; i < 100'000; ++i) table.push_back(testing::Tensor("layers." + std::to_string(i) + ".weight", DType::kBF16, {i % 5, 3}));
+  for (int64_t i = 0; i < 100'000; ++i)
+    table.push_back(testing::Tensor("layers." + std::to_string(i) + ".weight", DType::kBF16, {i % 5, 3}));
   for (int64_t rank = 0; rank < 8; ++rank) content.ranks.emplace_back(rank, 0);
   auto layout = FindFormat("safetensors")->LayOut(content, {});
   ASSERT_TRUE(layout.ok());
   Scratch scratch;
-  for (const TargetFile& file : layout->files) fs::resize_file(scratch.Write(file.path, testing::HeadOf(file)), file.size);
+  for (const TargetFile& file : layout->files)
+    fs::resize_file(scratch.Write(file.path, testing::HeadOf(file)), file.size);
   Schema schema = MustRead(scratch.root());
   EXPECT_EQ(schema.files.size(), 8u);
   EXPECT_EQ(schema.tables.size(), 1u);
@@ -390,7 +420,8 @@ TEST(HeaderSharing, AHundredThousandTensors) {
 // Metadata longer than the first look go the long way.
 TEST(HeaderSharing, LongMetadata) {
   Scratch scratch;
-  std::string text = "\"__metadata__\":{\"aoa.mesh\":\"tp=1\",\"aoa.rank\":\"0\",\"x\":\"" + std::string(200000, 'x') + "\"}";
+  std::string text =
+      "\"__metadata__\":{\"aoa.mesh\":\"tp=1\",\"aoa.rank\":\"0\",\"x\":\"" + std::string(200000, 'x') + "\"}";
   scratch.Write("m/rank_00000.safetensors", FileWith({"w"}, text));
   EXPECT_TRUE(MustRead(scratch.At("m")).has_mesh);
 }
@@ -423,16 +454,26 @@ TEST(Recognition, ByWhatIsThere) {
 TEST(Companions, WhatTravelsWithAModel) {
   Scratch scratch;
   for (const char* name :
-       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "merges.txt", "chat_template.jinja", "modeling_x.py",
-        "additional_chat_templates/rag.jinja", "LICENSE", "qwen.tiktoken", "model.safetensors", "model.safetensors.index.json",
-        "pytorch_model.bin", "pytorch_model.bin.index.json", "README.md", "optimizer.pt", "adapter_config.json", "sub/config.json"}) {
+       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "merges.txt",
+        "chat_template.jinja", "modeling_x.py", "additional_chat_templates/rag.jinja", "LICENSE", "qwen.tiktoken",
+        "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+        "README.md", "optimizer.pt", "adapter_config.json", "sub/config.json"}) {
     scratch.Write(std::string("m/").append(name), "x");
   }
   fs::create_symlink("config.json", scratch.At("m/vocab.json"));
   fs::create_symlink("nowhere", scratch.At("m/vocab.txt"));
   fs::create_directory(scratch.At("m/added_tokens.json"));
-  const Strings expected = {"LICENSE", "additional_chat_templates/rag.jinja", "chat_template.jinja", "config.json", "generation_config.json", "merges.txt",
-                            "modeling_x.py", "qwen.tiktoken", "tokenizer.json", "tokenizer.model", "vocab.json"};
+  const Strings expected = {"LICENSE",
+                            "additional_chat_templates/rag.jinja",
+                            "chat_template.jinja",
+                            "config.json",
+                            "generation_config.json",
+                            "merges.txt",
+                            "modeling_x.py",
+                            "qwen.tiktoken",
+                            "tokenizer.json",
+                            "tokenizer.model",
+                            "vocab.json"};
   for (const char* format : {"safetensors", "hf"}) {
     EXPECT_EQ(FindFormat(format)->Companions(scratch.At("m")), expected);
     EXPECT_EQ(FindFormat(format)->Companions(scratch.At("m/model.safetensors")), Strings());
