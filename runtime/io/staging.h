@@ -3,15 +3,15 @@
 // Nobody may ever see half of a target under its name. So a target PARENT/NAME is built out of sight beside its place,
 // on the same file system, and appears by one rename:
 //
-//   PARENT/.NAME.aoac-KEY/        mode 0700; found again by --resume and --part, because its name follows from the
-//   target and
-//                                 from KEY, which the caller derives from all that determines the result
+//   PARENT/.NAME.aoac-KEY/        found again by --resume and --part, since its name follows from the target and KEY
 //   PARENT/.NAME.aoac-KEY/lock    held with flock as long as a run works here
 //   PARENT/.NAME.aoac-KEY/files/  what becomes PARENT/NAME
 //   PARENT/.NAME.aoac-KEY/state/  journals; never published
 //   PARENT/.NAME.aoac-KEY/new     `files` in the instant of its publication
 //   PARENT/.NAME.aoac-KEY/old     what --force replaces, where the file system cannot exchange two names
 //   PARENT/.NAME.aoac-KEY/void    `state` when it counts no more
+//
+// The caller makes KEY of all that determines the result: what a run with the same key has left is taken for one's own.
 //
 // A process that dies at any instruction leaves the target absent, or the old one, or the new one, each whole. Who
 // finds `new`, `old` or `void` knows that a run died while it published or removed, and cannot know how far it came
@@ -42,7 +42,8 @@ class StagingFolder {
   // works on this target with the same key is kUsage.
   static Result<StagingFolder> Create(const std::string& target, const std::string& key, Mode mode);
 
-  // kUsage if something is at `target` and `force` is not set. To be asked before hours of work; Publish asks again.
+  // kUsage if something is at `target` and `force` is not set. To be asked after Create, which may put back an old
+  // target, and before hours of work; Publish asks again.
   static Status CheckTarget(const std::string& target, bool force);
 
   // Opens the file `path`, relative to the target, for reading and writing; makes it and its folders if they are not
