@@ -14,11 +14,16 @@ struct SecondByte {
 
 SecondByte SecondByteAfter(unsigned char first) {
   switch (first) {
-    case 0xE0: return {0xA0, 0xBF};  // below: overlong
-    case 0xED: return {0x80, 0x9F};  // above: surrogates
-    case 0xF0: return {0x90, 0xBF};  // below: overlong
-    case 0xF4: return {0x80, 0x8F};  // above: beyond U+10FFFF
-    default: return {};
+    case 0xE0:
+      return {0xA0, 0xBF};  // below: overlong
+    case 0xED:
+      return {0x80, 0x9F};  // above: surrogates
+    case 0xF0:
+      return {0x90, 0xBF};  // below: overlong
+    case 0xF4:
+      return {0x80, 0x8F};  // above: beyond U+10FFFF
+    default:
+      return {};
   }
 }
 

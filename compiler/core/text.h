@@ -7,8 +7,8 @@
 
 namespace aoa {
 
-// Bytes of the well-formed UTF-8 sequence at the start of `text`, which is not empty; 0 if there is none. Overlong forms,
-// surrogates and numbers above U+10FFFF are not well-formed (The Unicode Standard, table 3-7).
+// Bytes of the well-formed UTF-8 sequence at the start of `text`, which is not empty; 0 if there is none. Overlong
+// forms, surrogates and numbers above U+10FFFF are not well-formed (The Unicode Standard, table 3-7).
 size_t Utf8Length(std::string_view text);
 
 // `text` made safe to print: control characters and broken UTF-8 become escapes like \x1b.

@@ -12,19 +12,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What from_pretrained of transformers opens besides weights, and the licence. Left behind on purpose: README.md (it describes
-// the repository that it lies in, with its sizes and formats), .gitattributes, training state (optimizer.pt,
+// What from_pretrained of transformers opens besides weights, and the licence. Left behind on purpose: README.md (it
+// describes the repository that it lies in, with its sizes and formats), .gitattributes, training state (optimizer.pt,
 // trainer_state.json, training_args.bin), and adapters, which are tensors.
 constexpr std::array<std::string_view, 19> kNames = {
     // the classes and their dimensions, and how text is generated
     "config.json", "generation_config.json",
     // tokenizers: the fast one, then what the slow ones read
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt",
-    "merges.txt", "bpe.codes", "normalizer.json", "tekken.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "vocab.txt", "merges.txt", "bpe.codes", "normalizer.json", "tekken.json",
     // templates from before they were .jinja
     "chat_template.json",
     // images, audio, video
-    "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json", "audio_tokenizer_config.json",
+    "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
+    "audio_tokenizer_config.json",
     // terms that hold for every copy of the weights
     "LICENSE", "NOTICE"};
 
@@ -41,7 +42,8 @@ constexpr const char* kMoreTemplates = "additional_chat_templates";
 bool IsCompanion(std::string_view name) {
   auto ends = [&](std::string_view ending) { return name.ends_with(ending); };
   auto begins = [&](std::string_view beginning) { return name.starts_with(beginning); };
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() || std::any_of(kEndings.begin(), kEndings.end(), ends) ||
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
+         std::any_of(kEndings.begin(), kEndings.end(), ends) ||
          std::any_of(kBeginnings.begin(), kBeginnings.end(), begins);
 }
 

@@ -66,7 +66,9 @@ Result<Schema> HfFormat::Read(const std::string& path, const ReadOptions& option
 }
 
 Result<TargetLayout> HfFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
-  if (content.has_mesh) return Status::Invalid(fmt::format("format {} holds whole tensors and has no files for the ranks of a mesh", name()));
+  if (content.has_mesh)
+    return Status::Invalid(
+        fmt::format("format {} holds whole tensors and has no files for the ranks of a mesh", name()));
   AOA_CHECK(content.ranks.size() == 1, "several ranks without a mesh");
   const auto [rank, number] = content.ranks.front();
   const auto& table = content.tables[number];

@@ -1,5 +1,5 @@
-// `format hf`: Hugging Face model folders. model.safetensors, or model-00001-of-0000N.safetensors and so on with an index
-// (shard_index.h), beside the configuration and the tokenizer.
+// `format hf`: Hugging Face model folders. model.safetensors, or model-00001-of-0000N.safetensors and so on with an
+// index (shard_index.h), beside the configuration and the tokenizer.
 //
 // Variants are the containers that transformers reads and writes. Each adds its forms to Recognizes, Read and LayOut:
 //   safetensors   here

@@ -12,6 +12,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+Status NoJson(size_t byte) { return Status::Invalid(fmt::format("byte {}: the text is no JSON", byte)); }
+
 // The library calls this for each token. A call that answers false ends the walk; status_ says why.
 class Walker : public nlohmann::json_sax<Json> {
  public:
@@ -32,13 +34,14 @@ class Walker : public nlohmann::json_sax<Json> {
   bool end_array() override { return Close(); }
 
   bool key(string_t& key) override {
-    if (!levels_.back().seen.insert(key).second) return Fail(Status::Invalid(fmt::format("key {} stands twice", Quote(key))));
+    if (!levels_.back().seen.insert(key).second)
+      return Fail(Status::Invalid(fmt::format("key {} stands twice", Quote(key))));
     keys_.back() = key;
     return true;
   }
 
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    return Fail(Status::Invalid(fmt::format("byte {}: the text is no JSON", position)));
+    return Fail(NoJson(position));
   }
 
  private:
@@ -57,7 +60,8 @@ class Walker : public nlohmann::json_sax<Json> {
   }
 
   bool Open(bool array) {
-    if (levels_.size() == kDeepest) return Fail(Status::Invalid(fmt::format("values stand more than {} levels deep", kDeepest)));
+    if (levels_.size() == kDeepest)
+      return Fail(Status::Invalid(fmt::format("values stand more than {} levels deep", kDeepest)));
     levels_.push_back({array, {}});
     arrays_ += array ? 1 : 0;
     keys_.emplace_back();
@@ -86,6 +90,9 @@ class Walker : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Status WalkJsonObject(std::string_view text, const JsonCallback& on_value) {
+  // The library would take a NUL for the end of the text, and pass over a byte order mark.
+  if (size_t nul = text.find('\0'); nul != text.npos) return NoJson(nul);
+  if (text.starts_with("\xef\xbb\xbf")) return NoJson(0);
   Walker walker(on_value);
   Json::sax_parse(text, &walker);
   return std::move(walker).status();

@@ -9,8 +9,8 @@
 
 namespace aoa::formats {
 
-// Calls work(i) for all i < count on up to `threads` threads, the caller's among them. An exception is thrown on, one of
-// several.
+// Calls work(i) for all i < count on up to `threads` threads, the caller's among them. An exception is thrown on, one
+// of several.
 template <class Work>
 void ParallelFor(size_t count, int threads, const Work& work) {
   std::atomic<size_t> next = 0;

@@ -85,13 +85,16 @@ Status CheckRank(const Metadata& metadata, const SchemaFile& file) {
 std::string RankFileName(int64_t rank) { return fmt::format("{}{:05}{}", kPrefix, rank, kSuffix); }
 
 std::optional<int64_t> RankOfFileName(std::string_view name) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) || name.size() < kPrefix.size() + kSuffix.size()) return std::nullopt;
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) || name.size() < kPrefix.size() + kSuffix.size())
+    return std::nullopt;
   auto rank = ParseNumber(name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size()));
   return rank && RankFileName(*rank) == name ? rank : std::nullopt;
 }
 
 Result<MeshAxes> ParseMesh(std::string_view text) {
-  auto failure = [&] { return Status::Invalid(fmt::format("{} is {}, which is no list like `pp=2,tp=2`", kMeshKey, Quote(text))); };
+  auto failure = [&] {
+    return Status::Invalid(fmt::format("{} is {}, which is no list like `pp=2,tp=2`", kMeshKey, Quote(text)));
+  };
   MeshAxes mesh;
   for (size_t begin = 0; begin <= text.size();) {
     size_t end = std::min(text.find(',', begin), text.size());
@@ -100,7 +103,8 @@ Result<MeshAxes> ParseMesh(std::string_view text) {
     if (equals == std::string_view::npos || equals == 0) return failure();
     auto size = ParseNumber(axis.substr(equals + 1));
     auto twice = [&](const auto& other) { return other.first == axis.substr(0, equals); };
-    if (!size || *size == 0 || mesh.size() == kMaxAxes || std::any_of(mesh.begin(), mesh.end(), twice)) return failure();
+    if (!size || *size == 0 || mesh.size() == kMaxAxes || std::any_of(mesh.begin(), mesh.end(), twice))
+      return failure();
     mesh.emplace_back(axis.substr(0, equals), *size);
     begin = end + 1;
   }
@@ -131,10 +135,12 @@ Status CheckRanks(const std::vector<Metadata>& metadata, Schema& schema) {
   if (!axes.ok()) return std::move(axes).status().WithContext(Printable(first.path));
   const SchemaFile& last = schema.files.back();
   auto ranks = CountRanks(*axes, last.rank);
-  if (!ranks) return Status::Invalid(fmt::format("{}: the mesh {} has no rank {}", Printable(last.path), Quote(mesh), last.rank));
+  if (!ranks)
+    return Status::Invalid(fmt::format("{}: the mesh {} has no rank {}", Printable(last.path), Quote(mesh), last.rank));
   if (static_cast<int64_t>(schema.files.size()) < *ranks) {
-    return Status::Invalid(fmt::format("{}: of the {} ranks of the mesh {} there are {}; missing: {}", Printable(schema.path), *ranks,
-                                       Quote(mesh), schema.files.size(), MissingRanks(schema.files, *ranks)));
+    return Status::Invalid(fmt::format("{}: of the {} ranks of the mesh {} there are {}; missing: {}",
+                                       Printable(schema.path), *ranks, Quote(mesh), schema.files.size(),
+                                       MissingRanks(schema.files, *ranks)));
   }
   schema.has_mesh = true;
   schema.mesh = *std::move(axes);

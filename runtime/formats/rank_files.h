@@ -1,5 +1,5 @@
-// Plain safetensors with a mesh: rank_00000.safetensors and so on, in rank order, one file per rank. Each says in its metadata
-// where it belongs:
+// Plain safetensors with a mesh: rank_00000.safetensors and so on, in rank order, one file per rank. Each says in its
+// metadata where it belongs:
 //
 //   "aoa.mesh": "pp=2,tp=2"    axes with sizes, slowest first; overlay axes, which multiply no ranks, behind the others
 //   "aoa.rank": "3"
@@ -30,13 +30,13 @@ using MeshAxes = std::vector<std::pair<std::string, int64_t>>;
 
 Result<MeshAxes> ParseMesh(std::string_view text);
 
-// How many ranks a mesh has that must have more than `highest`. The text does not say where its overlays begin; but the axes
-// before them multiply to the number of ranks, and each overlay multiplies to a product of some of those. Of several numbers
-// that fit, the least; nothing if none does.
+// How many ranks a mesh has that must have more than `highest`. The text does not say where its overlays begin; but the
+// axes before them multiply to the number of ranks, and each overlay multiplies to a product of some of those. Of
+// several numbers that fit, the least; nothing if none does.
 std::optional<int64_t> CountRanks(const MeshAxes& mesh, int64_t highest);
 
-// That the files of `schema`, whose ranks are set from their names and ascend, and what they say of themselves make a whole.
-// Sets the mesh.
+// That the files of `schema`, whose ranks are set from their names and ascend, and what they say of themselves make a
+// whole. Sets the mesh.
 Status CheckRanks(const std::vector<Metadata>& metadata, Schema& schema);
 
 }  // namespace aoa::formats

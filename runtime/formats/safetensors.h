@@ -1,5 +1,5 @@
-// `format safetensors`: plain safetensors files, for tests and tools. Without a mesh one model.safetensors (or what Hugging
-// Face shards into, when read); with a mesh one file per rank (rank_files.h).
+// `format safetensors`: plain safetensors files, for tests and tools. Without a mesh one model.safetensors (or what
+// Hugging Face shards into, when read); with a mesh one file per rank (rank_files.h).
 #pragma once
 
 #include "runtime/formats/format.h"

@@ -81,10 +81,12 @@ Status CheckShardsAreThere(const Folder& folder, const ShardIndex& index) {
   return missing.empty() ? Status() : Status::Invalid(fmt::format("it lists shards that are not there: {}", missing));
 }
 
-// An index that lists model.safetensors itself describes that file; beside any other index the file is a second checkpoint.
+// An index that lists model.safetensors itself describes that file; beside any other index the file is a second
+// checkpoint.
 Status CheckNoSecondCheckpoint(const Folder& folder, const ShardIndex& index) {
   if (!folder.Has(kWholeName) || std::binary_search(index.shards.begin(), index.shards.end(), kWholeName)) return {};
-  return Status::Invalid(fmt::format("beside it there is {}, which it does not list: either of them may be the checkpoint", Quote(kWholeName)));
+  return Status::Invalid(fmt::format(
+      "beside it there is {}, which it does not list: either of them may be the checkpoint", Quote(kWholeName)));
 }
 
 Status ReadShards(const Folder& folder, const ReadOptions& options, Schema& schema) {
@@ -108,7 +110,8 @@ Status ReadShards(const Folder& folder, const ReadOptions& options, Schema& sche
 
 Status NothingFound(const Folder& folder, Forms forms) {
   std::string ranks = forms == Forms::kWholeOrShardsOrRanks ? fmt::format(" nor {}", Quote(RankFileName(0))) : "";
-  return Status::Invalid(fmt::format("{} holds neither {} nor {}{}", Printable(folder.path), Quote(kWholeName), Quote(kIndexName), ranks));
+  return Status::Invalid(
+      fmt::format("{} holds neither {} nor {}{}", Printable(folder.path), Quote(kWholeName), Quote(kIndexName), ranks));
 }
 
 Status ReadFolder(const Folder& folder, Forms forms, const ReadOptions& options, Schema& schema) {
@@ -116,8 +119,9 @@ Status ReadFolder(const Folder& folder, Forms forms, const ReadOptions& options,
   const bool index = folder.Has(kIndexName);
   const std::vector<int64_t> ranks = forms == Forms::kWholeOrShardsOrRanks ? folder.Ranks() : std::vector<int64_t>();
   if (!ranks.empty() && (whole || index)) {
-    return Status::Invalid(fmt::format("{} holds {} and {}: either of them may be the checkpoint", Printable(folder.path),
-                                       Quote(whole ? kWholeName : kIndexName), Quote(RankFileName(ranks.front()))));
+    return Status::Invalid(fmt::format("{} holds {} and {}: either of them may be the checkpoint",
+                                       Printable(folder.path), Quote(whole ? kWholeName : kIndexName),
+                                       Quote(RankFileName(ranks.front()))));
   }
   if (!ranks.empty()) return ReadRanks(folder, options, schema);
   if (index) return ReadShards(folder, options, schema);

@@ -17,8 +17,8 @@ enum class Forms {
   kWholeOrShardsOrRanks,  // these, or the files of the ranks of a mesh
 };
 
-// Reads the headers at `path`; no other file of a folder is looked at but config.json. A file is read as it stands, whatever
-// its metadata say of a mesh. Leaves `format` and `variant` of the schema to the caller.
+// Reads the headers at `path`; no other file of a folder is looked at but config.json. A file is read as it stands,
+// whatever its metadata say of a mesh. Leaves `format` and `variant` of the schema to the caller.
 Result<Schema> ReadCheckpoint(const std::string& path, Forms forms, const ReadOptions& options);
 
 // What a look at names tells.

@@ -56,7 +56,8 @@ Result<DType> SafetensorsType(std::string_view name) {
     if (known == name) return type;
   }
   if (std::find(kBelowAByte.begin(), kBelowAByte.end(), name) != kBelowAByte.end()) {
-    return Status::Invalid(fmt::format("dtype {} packs several elements into a byte, and elements can only be moved whole", name));
+    return Status::Invalid(
+        fmt::format("dtype {} packs several elements into a byte, and elements can only be moved whole", name));
   }
   return Status::Invalid(fmt::format("dtype {} is unknown", Quote(name)));
 }

@@ -1,18 +1,16 @@
 #include "runtime/formats/safetensors_header.h"
 
-#define XXH_INLINE_ALL
 #include <fmt/format.h>
 #include <simdjson.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <bit>
-#include <random>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "compiler/core/text.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_dtype.h"
+#include "runtime/formats/shape_set.h"
 
 namespace aoa::formats {
 namespace {
@@ -22,13 +20,11 @@ namespace ondemand = simdjson::ondemand;
 // Products of extents fit 62 bits, whichever of them are multiplied: an extent of 0 excuses none of the others.
 constexpr uint64_t kMaxElements = uint64_t{1} << 62;
 
-// Hashes with a seed that a file cannot know, so that no file can be made in which all names collide.
+constexpr size_t kMaxAxes = 64;
+
 struct SeededHash {
   uint64_t seed = 0;
   size_t operator()(std::string_view text) const { return XXH3_64bits_withSeed(text.data(), text.size(), seed); }
-  size_t operator()(const Shape& shape) const {
-    return XXH3_64bits_withSeed(shape.data(), shape.size() * sizeof(int64_t), seed);
-  }
 };
 
 Status At(uint64_t text_offset, const std::string& what) {
@@ -37,13 +33,6 @@ Status At(uint64_t text_offset, const std::string& what) {
 
 Status JsonFailure(uint64_t text_offset, simdjson::error_code error) {
   return At(text_offset, fmt::format("the header is no JSON object of tensors ({})", simdjson::error_message(error)));
-}
-
-// A shape in a message. It may have millions of extents.
-std::string Shown(const Shape& shape) {
-  constexpr size_t kLongest = 16;
-  if (shape.size() <= kLongest) return ToString(shape);
-  return ToString(Shape(shape.begin(), shape.begin() + kLongest)) + "...";
 }
 
 // Where the first byte that is no UTF-8 stands.
@@ -61,7 +50,7 @@ size_t FirstBrokenByte(std::string_view text) {
 class Reader {
  public:
   Reader(const HeaderText& text, ondemand::document& document, SeededHash hash)
-      : text_(text.view()), document_(document), hash_(hash), shape_ids_(16, hash) {}
+      : text_(text.view()), document_(document), hash_(hash), shapes_(header_.shapes) {}
 
   Status ReadHeader() {
     ondemand::object object;
@@ -71,7 +60,8 @@ class Reader {
     }));
     // The walk stands behind the object: at the end of the text, which is no place in it, or at something else.
     const char* rest = nullptr;
-    if (document_.current_location().get(rest) == simdjson::SUCCESS) return At(Place(), "the header goes on behind its object");
+    if (document_.current_location().get(rest) == simdjson::SUCCESS)
+      return At(Place(), "the header goes on behind its object");
     AOA_RETURN_IF_ERROR(CheckNames());
     return CheckRanges();
   }
@@ -115,10 +105,10 @@ class Reader {
   }
 
   Status ReadMetadataFields(ondemand::object& object) {
-    std::unordered_map<std::string_view, bool, SeededHash> seen(16, hash_);
+    std::unordered_set<std::string_view, SeededHash> seen(16, hash_);
     return ForEachField(object, [&](std::string_view key, ondemand::value value) {
       std::string_view text;
-      if (!seen.emplace(key, true).second) return At(key_place_, fmt::format("metadata {} stands twice", Quote(key)));
+      if (!seen.insert(key).second) return At(key_place_, fmt::format("metadata {} stands twice", Quote(key)));
       if (value.get_string().get(text)) return At(key_place_, fmt::format("metadata {} is no text", Quote(key)));
       header_.metadata.emplace_back(key, text);
       return Status();
@@ -133,7 +123,8 @@ class Reader {
     header_.names += name;
     Status status = ReadFields(value, tensor);
     if (!status.ok()) {
-      return std::move(status).WithContext(fmt::format("tensor {} at byte {}", Quote(name), kHeaderLengthBytes + place));
+      return std::move(status).WithContext(
+          fmt::format("tensor {} at byte {}", Quote(name), kHeaderLengthBytes + place));
     }
     header_.tensors.push_back(tensor);
     return status;
@@ -147,17 +138,22 @@ class Reader {
     if (value.get_object().get(object)) return Status::Invalid("its entry is no object");
     unsigned seen = 0;
     AOA_RETURN_IF_ERROR(ForEachField(object, [&](std::string_view key, ondemand::value field) {
-      const Field which = key == "dtype" ? kDtype : key == "shape" ? kShape : key == "data_offsets" ? kOffsets : kUnknown;
+      const Field which = key == "dtype"          ? kDtype
+                          : key == "shape"        ? kShape
+                          : key == "data_offsets" ? kOffsets
+                                                  : kUnknown;
       if (which == kUnknown) return Status::Invalid(fmt::format("its field {} is unknown", Quote(key)));
       if ((seen & which) != 0) return Status::Invalid(fmt::format("its field {} stands twice", Quote(key)));
       seen |= which;
-      return which == kDtype ? ReadDtype(field, tensor) : which == kShape ? ReadShape(field) : ReadOffsets(field, tensor);
+      return which == kDtype   ? ReadDtype(field, tensor)
+             : which == kShape ? ReadShape(field)
+                               : ReadOffsets(field, tensor);
     }));
     if ((seen & kDtype) == 0) return Status::Invalid("its dtype is missing");
     if ((seen & kShape) == 0) return Status::Invalid("its shape is missing");
     if ((seen & kOffsets) == 0) return Status::Invalid("its data_offsets are missing");
     AOA_RETURN_IF_ERROR(CheckBytes(tensor));
-    tensor.shape = InternShape();
+    tensor.shape = shapes_.Intern(shape_);
     return {};
   }
 
@@ -194,7 +190,7 @@ class Reader {
     return ForEachNumber(value, "shape", [&](uint64_t extent) {
       if (extent > kMaxElements) return Status::Invalid(fmt::format("its extent {} is beyond all memory", extent));
       shape_.push_back(static_cast<int64_t>(extent));
-      return Status();
+      return shape_.size() <= kMaxAxes ? Status() : Status::Invalid(fmt::format("its axes are more than {}", kMaxAxes));
     });
   }
 
@@ -206,7 +202,8 @@ class Reader {
     }));
     if (count < 2) return Status::Invalid("its data_offsets are fewer than two");
     if (tensor.end >= tensor.begin) return {};
-    return Status::Invalid(fmt::format("its data_offsets end at {}, before they begin at {}", tensor.end, tensor.begin));
+    return Status::Invalid(
+        fmt::format("its data_offsets end at {}, before they begin at {}", tensor.end, tensor.begin));
   }
 
   Status CheckBytes(const HeaderTensor& tensor) const {
@@ -215,7 +212,7 @@ class Reader {
     for (int64_t extent : shape_) {
       if (extent == 0) empty = true;
       if (extent != 0 && elements > kMaxElements / static_cast<uint64_t>(extent)) {
-        return Status::Invalid(fmt::format("its shape {} is beyond all memory", Shown(shape_)));
+        return Status::Invalid(fmt::format("its shape {} is beyond all memory", ToString(shape_)));
       }
       if (extent != 0) elements *= static_cast<uint64_t>(extent);
     }
@@ -223,14 +220,8 @@ class Reader {
     __extension__ using Wide = unsigned __int128;
     const Wide needed = empty ? 0 : Wide(elements) * static_cast<unsigned>(Width(tensor.dtype));
     if (needed == tensor.end - tensor.begin) return {};
-    return Status::Invalid(fmt::format("its shape {} of {} takes {} bytes, its data_offsets give {}", Shown(shape_),
+    return Status::Invalid(fmt::format("its shape {} of {} takes {} bytes, its data_offsets give {}", ToString(shape_),
                                        SafetensorsName(tensor.dtype), needed, tensor.end - tensor.begin));
-  }
-
-  uint32_t InternShape() {
-    auto [it, added] = shape_ids_.try_emplace(shape_, static_cast<uint32_t>(header_.shapes.size()));
-    if (added) header_.shapes.push_back(shape_);
-    return it->second;
   }
 
   // Every name once. Open addressing: the names lie in one text already, so a slot need only say which tensor.
@@ -257,7 +248,8 @@ class Reader {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
     };
     auto& tensors = header_.tensors;
-    if (!std::is_sorted(tensors.begin(), tensors.end(), before)) std::stable_sort(tensors.begin(), tensors.end(), before);
+    if (!std::is_sorted(tensors.begin(), tensors.end(), before))
+      std::stable_sort(tensors.begin(), tensors.end(), before);
     uint64_t covered = 0;
     for (size_t i = 0; i < tensors.size(); ++i) {
       if (tensors[i].begin > covered) return Hole(tensors[i], covered);
@@ -274,7 +266,8 @@ class Reader {
 
   Status Overlap(const HeaderTensor& tensor, const HeaderTensor& before) const {
     return Status::Invalid(fmt::format("tensor {} begins at offset {}, before tensor {} ends at {}",
-                                       Quote(header_.Name(tensor)), tensor.begin, Quote(header_.Name(before)), before.end));
+                                       Quote(header_.Name(tensor)), tensor.begin, Quote(header_.Name(before)),
+                                       before.end));
   }
 
   std::string_view text_;
@@ -284,7 +277,7 @@ class Reader {
   bool has_metadata_ = false;
   size_t key_place_ = 0;
   Shape shape_;  // of the tensor being read
-  std::unordered_map<Shape, uint32_t, SeededHash> shape_ids_;
+  ShapeSet shapes_;
 };
 
 }  // namespace
@@ -318,7 +311,7 @@ HeaderSplit SplitHeader(std::string_view text) {
 
 struct HeaderParser::Buffers {
   ondemand::parser parser;
-  SeededHash hash{(uint64_t{std::random_device{}()} << 32) | std::random_device{}()};
+  SeededHash hash{RandomSeed()};
 
   // Finds the structure of `text`; the walk itself is the reader's.
   Result<ondemand::document> Start(const HeaderText& text) {
@@ -354,9 +347,11 @@ Status CheckDataBytes(const Header& header, uint64_t data_bytes) {
   if (data_bytes > header.data_bytes()) {
     return Status::Invalid(fmt::format("{} bytes follow behind the last tensor", data_bytes - header.data_bytes()));
   }
-  auto cut = std::find_if(header.tensors.begin(), header.tensors.end(), [&](const auto& t) { return t.end > data_bytes; });
-  return Status::Invalid(fmt::format("the file is truncated: {} bytes follow its header, the tensors take {}; the first one cut is {}",
-                                     data_bytes, header.data_bytes(), Quote(header.Name(*cut))));
+  auto cut =
+      std::find_if(header.tensors.begin(), header.tensors.end(), [&](const auto& t) { return t.end > data_bytes; });
+  return Status::Invalid(
+      fmt::format("the file is truncated: {} bytes follow its header, the tensors take {}; the first one cut is {}",
+                  data_bytes, header.data_bytes(), Quote(header.Name(*cut))));
 }
 
 }  // namespace aoa::formats

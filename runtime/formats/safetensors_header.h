@@ -4,10 +4,11 @@
 //
 //   {"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}
 //
-// The text begins with `{` and may end in blanks. Offsets count from its end, `end` is exclusive. The tensors cover the bytes
-// after the text exactly: no holes, no overlaps, nothing behind the last one. (safetensors 0.8, "Format", and what its own
-// reader checks; beyond that reader, a name or field that stands twice is refused.) A field other than the three is refused
-// too: nobody writes one, and if one is ever introduced it may change what the bytes mean.
+// The text begins with `{` and may end in blanks. Offsets count from its end, `end` is exclusive. The tensors cover the
+// bytes after the text exactly: no holes, no overlaps, nothing behind the last one. (safetensors 0.8, "Format", and
+// what its own reader checks; beyond that reader, a name or field that stands twice is refused.) Two things the format
+// would allow are refused too: a field other than the three, which nobody writes and which might change what the bytes
+// mean if it is ever introduced; and more than 64 axes, which no framework has.
 //
 // Files of the ranks of one checkpoint often agree in all but the metadata, and then need not be parsed again: see
 // SplitHeader.
@@ -39,7 +40,7 @@ const std::string* FindMetadata(const Metadata& metadata, std::string_view key);
 struct HeaderTensor {
   uint32_t name_begin = 0;  // in Header::names
   uint32_t name_size = 0;
-  uint32_t shape = 0;       // in Header::shapes
+  uint32_t shape = 0;  // in Header::shapes
   DType dtype = DType::kF32;
   uint64_t begin = 0;
   uint64_t end = 0;
@@ -72,8 +73,8 @@ class HeaderText {
   size_t size_;
 };
 
-// The part of a header text that may differ between ranks, if it stands in front: the object after {"__metadata__":. What is
-// behind it decides the tensors, so headers that agree there hold the same ones.
+// The part of a header text that may differ between ranks, if it stands in front: the object after {"__metadata__":.
+// What is behind it decides the tensors, so headers that agree there hold the same ones.
 struct HeaderSplit {
   size_t metadata_begin = 0;
   size_t metadata_end = 0;  // 0: the whole text counts as what decides the tensors

@@ -40,10 +40,12 @@ struct OpenHeader {
 
 Status CheckLength(uint64_t length, uint64_t file_size) {
   if (length > kMaxHeaderBytes) {
-    return Status::Invalid(fmt::format("byte 0: a header of {} bytes is announced, {} are allowed", length, kMaxHeaderBytes));
+    return Status::Invalid(
+        fmt::format("byte 0: a header of {} bytes is announced, {} are allowed", length, kMaxHeaderBytes));
   }
   if (length <= file_size - kHeaderLengthBytes) return {};
-  return Status::Invalid(fmt::format("byte 0: a header of {} bytes is announced, and the file ends at byte {}", length, file_size));
+  return Status::Invalid(
+      fmt::format("byte 0: a header of {} bytes is announced, and the file ends at byte {}", length, file_size));
 }
 
 Status CheckFirstBytes(std::string_view first, uint64_t file_size) {
@@ -102,7 +104,8 @@ Result<Probe> LookAt(const std::string& path) {
   std::string front(std::min<uint64_t>(kFrontBytes, header.header_size), '\0');
   AOA_RETURN_IF_ERROR(header.Read(0, front.data(), front.size()));
   if (HeaderSplit split = SplitHeader(front); split.metadata_end != 0) {
-    std::string_view object = std::string_view(front).substr(split.metadata_begin, split.metadata_end - split.metadata_begin);
+    std::string_view object =
+        std::string_view(front).substr(split.metadata_begin, split.metadata_end - split.metadata_begin);
     auto metadata = HeaderParser().ParseMetadata(HeaderText(object));
     if (!metadata.ok()) return std::move(metadata).status().WithContext(Printable(path));
     probe.metadata = *std::move(metadata);
@@ -137,7 +140,8 @@ struct Reading {
 
 class HeaderFiles {
  public:
-  HeaderFiles(const std::vector<std::string>& paths, int threads) : paths_(paths), threads_(threads), probes_(paths.size()) {}
+  HeaderFiles(const std::vector<std::string>& paths, int threads)
+      : paths_(paths), threads_(threads), probes_(paths.size()) {}
 
   Status LookAtAll() {
     std::vector<Status> failures(paths_.size());

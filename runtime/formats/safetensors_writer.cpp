@@ -33,7 +33,8 @@ bool IsUtf8(std::string_view text) {
 std::string JsonText(const std::string& text) { return nlohmann::json(text).dump(); }
 
 Status CheckName(const std::string& name) {
-  if (name == kMetadataKey) return Status::Invalid(fmt::format("no tensor can be called {} in safetensors", Quote(name)));
+  if (name == kMetadataKey)
+    return Status::Invalid(fmt::format("no tensor can be called {} in safetensors", Quote(name)));
   if (!IsUtf8(name)) return Status::Invalid(fmt::format("tensor {}: names in safetensors are UTF-8", Quote(name)));
   return {};
 }
@@ -59,8 +60,9 @@ std::vector<uint32_t> InFileOrder(const std::vector<TargetTensor>& table, std::s
 }
 
 void AppendEntry(std::string& out, const TargetTensor& tensor, uint64_t begin) {
-  fmt::format_to(std::back_inserter(out), "{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", JsonText(tensor.name),
-                 SafetensorsName(tensor.dtype), fmt::join(tensor.shape, ","), begin, begin + tensor.bytes);
+  fmt::format_to(std::back_inserter(out), "{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
+                 JsonText(tensor.name), SafetensorsName(tensor.dtype), fmt::join(tensor.shape, ","), begin,
+                 begin + tensor.bytes);
 }
 
 // The length field, the opening brace and the metadata.
@@ -107,8 +109,8 @@ Result<TargetFile> MakeFile(const std::string& path, const PlacedTable& placed, 
   file.tensors = placed.tensors;
   const uint64_t header_bytes = file.data_start - kHeaderLengthBytes;
   if (header_bytes > kMaxHeaderBytes) {
-    return Status::Invalid(fmt::format("{} would need a header of {} bytes for its {} tensors, and readers take {}", path, header_bytes,
-                                       placed.tensors->size(), kMaxHeaderBytes));
+    return Status::Invalid(fmt::format("{} would need a header of {} bytes for its {} tensors, and readers take {}",
+                                       path, header_bytes, placed.tensors->size(), kMaxHeaderBytes));
   }
   file.head.push_back(std::make_shared<const std::string>(HeadFront(metadata, tensors_follow, header_bytes)));
   file.head.push_back(placed.entries);

@@ -1,6 +1,6 @@
-// How tensors lie in a safetensors file that we write: as the reference library would put them, so that the bytes are the
-// same. Types stand in descending order (wide ones first), names of one type in the order of their bytes; the header is
-// compact JSON, the metadata in front, and blanks at its end make the data begin at a multiple of 8.
+// How tensors lie in a safetensors file that we write: as the reference library would put them, so that the bytes are
+// the same. Types stand in descending order (wide ones first), names of one type in the order of their bytes; the
+// header is compact JSON, the metadata in front, and blanks at its end make the data begin at a multiple of 8.
 #pragma once
 
 #include <cstdint>

@@ -20,13 +20,9 @@ uint64_t HashTable(const SchemaTable& table) {
 
 }  // namespace
 
-size_t SchemaMerger::ShapeHash::operator()(const Shape& shape) const {
-  return XXH3_64bits(shape.data(), shape.size() * sizeof(int64_t));
-}
-
 uint32_t SchemaMerger::Add(const Header& header) {
   std::vector<uint32_t> shape_ids;
-  for (const Shape& shape : header.shapes) shape_ids.push_back(InternShape(shape));
+  for (const Shape& shape : header.shapes) shape_ids.push_back(shapes_.Intern(shape));
   SchemaTable table;
   table.reserve(header.tensors.size());
   uint32_t guess = 0;
@@ -46,12 +42,6 @@ uint32_t SchemaMerger::Add(const Header& header) {
 uint32_t SchemaMerger::InternName(std::string_view name, uint32_t guess) {
   if (guess < schema_.names.size() && schema_.names[guess] == name) return guess;
   return schema_.names.Intern(name);
-}
-
-uint32_t SchemaMerger::InternShape(const Shape& shape) {
-  auto [it, added] = shapes_.try_emplace(shape, static_cast<uint32_t>(schema_.shapes.size()));
-  if (added) schema_.shapes.push_back(shape);
-  return it->second;
 }
 
 uint32_t SchemaMerger::InternTable(SchemaTable table) {

@@ -32,10 +32,11 @@ class IndexReader {
       return kind == JsonKind::kObject ? Status() : Status::Invalid(fmt::format("{} is no object", Quote(kWeightMap)));
     }
     const std::string& tensor = keys[1];
-    if (kind != JsonKind::kText) return Status::Invalid(fmt::format("the shard of tensor {} is no text", Quote(tensor)));
+    if (kind != JsonKind::kText)
+      return Status::Invalid(fmt::format("the shard of tensor {} is no text", Quote(tensor)));
     if (!IsPlainFileName(text)) {
-      return Status::Invalid(fmt::format("the shard of tensor {} is {}, and may only be a name of a file in this folder",
-                                         Quote(tensor), Quote(text)));
+      return Status::Invalid(fmt::format(
+          "the shard of tensor {} is {}, and may only be a name of a file in this folder", Quote(tensor), Quote(text)));
     }
     auto shard = shards_.try_emplace(text, static_cast<uint32_t>(shards_.size())).first;
     weight_map_.emplace_back(tensor, shard->second);
@@ -75,15 +76,16 @@ std::optional<uint32_t> CountInShardName(std::string_view name) {
   return shard > 0 && NumberedShardName(shard - 1, count) == name ? std::optional(count) : std::nullopt;
 }
 
-// Every name of the schema is in some file, so it is enough to compare the files' tensors with the map, and to find what is
-// listed and is in no file.
+// Every name of the schema is in some file, so it is enough to compare the files' tensors with the map, and to find
+// what is listed and is in no file.
 Status CheckWeightMap(const ShardIndex& index, const Schema& schema) {
   constexpr uint32_t kUnlisted = UINT32_MAX;
   std::vector<uint32_t> shard_of(schema.names.size(), kUnlisted);
   for (const auto& [tensor, shard] : index.weight_map) {
     auto name = schema.names.Find(tensor);
     if (!name) {
-      return Status::Invalid(fmt::format("tensor {} is listed for {}, which does not hold it", Quote(tensor), Quote(index.shards[shard])));
+      return Status::Invalid(
+          fmt::format("tensor {} is listed for {}, which does not hold it", Quote(tensor), Quote(index.shards[shard])));
     }
     shard_of[*name] = shard;
   }
@@ -92,7 +94,8 @@ Status CheckWeightMap(const ShardIndex& index, const Schema& schema) {
       uint32_t listed = shard_of[tensor.name];
       if (listed == shard) continue;
       std::string where = listed == kUnlisted ? "is not listed" : "is listed for " + Quote(index.shards[listed]);
-      return Status::Invalid(fmt::format("tensor {} of {} {}", Quote(schema.names[tensor.name]), Quote(index.shards[shard]), where));
+      return Status::Invalid(
+          fmt::format("tensor {} of {} {}", Quote(schema.names[tensor.name]), Quote(index.shards[shard]), where));
     }
   }
   return {};
@@ -134,7 +137,8 @@ Result<std::vector<std::string>> ShardsByName(const std::vector<std::string>& na
     if (auto count = CountInShardName(name)) counts.insert(*count);
   }
   if (counts.size() != 1) {
-    return Status::Invalid(fmt::format("it lists no tensor, and beside it there are shards of {} checkpoints", counts.size()));
+    return Status::Invalid(
+        fmt::format("it lists no tensor, and beside it there are shards of {} checkpoints", counts.size()));
   }
   for (uint32_t i = 0; i < *counts.begin(); ++i) {
     shards.push_back(NumberedShardName(i, *counts.begin()));

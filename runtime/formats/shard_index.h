@@ -3,8 +3,8 @@
 //   {"metadata": {"total_parameters": 66272, "total_size": 132544},
 //    "weight_map": {"lm_head.weight": "model-00003-of-00003.safetensors", ...}}
 //
-// Files in the wild get total_size wrong and lack the rest of `metadata`, so only weight_map is read. That must be true; but
-// there is a writer (Paddle's) that leaves it empty, and then the shards are those that are there by name.
+// Files in the wild get total_size wrong and lack the rest of `metadata`, so only weight_map is read. That must be
+// true; but there is a writer (Paddle's) that leaves it empty, and then the shards are those that are there by name.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ namespace aoa::formats {
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
 
 struct ShardIndex {
-  std::vector<std::string> shards;                            // file names, sorted
-  std::vector<std::pair<std::string, uint32_t>> weight_map;   // tensor, number of its shard
+  std::vector<std::string> shards;                           // file names, sorted
+  std::vector<std::pair<std::string, uint32_t>> weight_map;  // tensor, number of its shard
 };
 
 // "model-00002-of-00003.safetensors" for the second of three; "model.safetensors" if there is one.
@@ -35,8 +35,8 @@ Result<ShardIndex> ParseIndex(std::string_view text);
 // The shards among the names in a folder, sorted. All of one count must be there, and none of another.
 Result<std::vector<std::string>> ShardsByName(const std::vector<std::string>& names);
 
-// That the files of `schema`, which are the shards in order, hold what the index says and nothing else; without a weight_map,
-// that no two hold the same tensor.
+// That the files of `schema`, which are the shards in order, hold what the index says and nothing else; without a
+// weight_map, that no two hold the same tensor.
 Status CheckShards(const ShardIndex& index, const Schema& schema);
 
 // The text as transformers 5 writes it.

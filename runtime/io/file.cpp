@@ -31,8 +31,8 @@ bool FitsOffset(uint64_t offset, uint64_t length) {
 }
 
 Status BeyondOffsets(const char* verb, const std::string& path, uint64_t offset, uint64_t length) {
-  return Status::Invalid(
-      fmt::format("{} {} at byte {}: {} bytes from there are beyond what a file can hold", verb, Printable(path), offset, length));
+  return Status::Invalid(fmt::format("{} {} at byte {}: {} bytes from there are beyond what a file can hold", verb,
+                                     Printable(path), offset, length));
 }
 
 uint64_t TotalSize(std::span<const std::span<std::byte>> parts) {
@@ -101,7 +101,8 @@ Result<File> File::OpenForReading(const std::string& path) {
 
 Result<uint64_t> File::Size() const {
   struct stat info;
-  if (fstat(fd_.get(), &info) != 0) return SystemFailure(fmt::format("asking for the size of {}", Printable(path_)), errno);
+  if (fstat(fd_.get(), &info) != 0)
+    return SystemFailure(fmt::format("asking for the size of {}", Printable(path_)), errno);
   return static_cast<uint64_t>(info.st_size);
 }
 
@@ -178,7 +179,8 @@ Status File::Close() {
 Result<std::string> ReadSmallFile(const std::string& path, uint64_t limit) {
   AOA_ASSIGN_OR_RETURN(File file, File::OpenForReading(path));
   AOA_ASSIGN_OR_RETURN(uint64_t size, file.Size());
-  if (size > limit) return Status::Invalid(fmt::format("{} has {} bytes, {} are allowed", Printable(path), size, limit));
+  if (size > limit)
+    return Status::Invalid(fmt::format("{} has {} bytes, {} are allowed", Printable(path), size, limit));
   std::string text(size, '\0');
   AOA_RETURN_IF_ERROR(file.ReadAt(0, std::as_writable_bytes(std::span(text))));
   return text;

@@ -1,11 +1,12 @@
 // Files read and written at positions, from any thread, in transfers of any length.
 //
-// The system may move fewer bytes than asked, or none because a signal came; here a call moves all of them or fails. Every
-// failure says which file, where in it, and why: "reading x/model.safetensors at byte 4096: input/output error". What the
-// file itself is to blame for (it is absent, or shorter than its headers say) is kInvalid; what the machine is to blame for
-// (no space, a limit, a broken disk) is kSystem.
+// The system may move fewer bytes than asked, or none because a signal came; here a call moves all of them or fails.
+// Every failure says which file, where in it, and why: "reading x/model.safetensors at byte 4096: input/output error".
+// What the file itself is to blame for (it is absent, or shorter than its headers say) is kInvalid; what the machine is
+// to blame for (no space, a limit, a broken disk) is kSystem.
 //
-// A write beyond RLIMIT_FSIZE raises SIGXFSZ; a program that wants the failure in place of its death ignores that signal.
+// A write beyond RLIMIT_FSIZE raises SIGXFSZ; a program that wants the failure in place of its death ignores that
+// signal.
 #pragma once
 
 #include <cstddef>

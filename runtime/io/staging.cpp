@@ -46,8 +46,8 @@ Result<Descriptor> OpenParent(const std::string& target, const Place& place) {
   Descriptor fd(Retry([&] { return open(place.parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   if (fd.open()) return fd;
   bool absent = errno == ENOENT || errno == ENOTDIR;
-  std::string message = fmt::format("opening {}, in which {} is to appear: {}", Printable(place.parent), Printable(target),
-                                    ErrorText(errno));
+  std::string message = fmt::format("opening {}, in which {} is to appear: {}", Printable(place.parent),
+                                    Printable(target), ErrorText(errno));
   return absent ? Status::Usage(message) : Status::System(message);
 }
 
@@ -56,8 +56,8 @@ bool IsKey(std::string_view text) {
   return !text.empty() && text.find_first_not_of(kKeyCharacters) == std::string_view::npos;
 }
 
-// A name may be as long as the file system allows, and what is added to it must fit too. Two targets whose names agree as
-// far as this share a prefix; at worst they exclude each other.
+// A name may be as long as the file system allows, and what is added to it must fit too. Two targets whose names agree
+// as far as this share a prefix; at worst they exclude each other.
 std::string StagePrefix(const std::string& name) {
   constexpr size_t kLongest = 160;
   return fmt::format(".{}.aoac-", name.substr(0, kLongest));
@@ -75,11 +75,13 @@ bool IsNamed(int fd, int folder, const std::string& name) {
 }
 
 Descriptor OpenFolderAt(int folder, const std::string& name) {
-  return Descriptor(Retry([&] { return openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  return Descriptor(
+      Retry([&] { return openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
 }
 
 Descriptor OpenFileAt(int folder, const std::string& name, mode_t mode) {
-  return Descriptor(Retry([&] { return openat(folder, name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode); }));
+  return Descriptor(
+      Retry([&] { return openat(folder, name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode); }));
 }
 
 bool MakeFolderAt(int folder, const std::string& name, mode_t mode) {
@@ -193,7 +195,8 @@ Status StagingFolder::RemoveLeftoversOfOtherKeys() const {
   const std::string prefix = StagePrefix(name_);
   AOA_ASSIGN_OR_RETURN(auto names, ListFolder(parent_path_));
   for (const std::string& name : names) {
-    if (name == stage_name_ || !name.starts_with(prefix) || !IsKey(std::string_view(name).substr(prefix.size()))) continue;
+    if (name == stage_name_ || !name.starts_with(prefix) || !IsKey(std::string_view(name).substr(prefix.size())))
+      continue;
     StagingFolder other;
     other.target_ = target_;
     other.parent_path_ = parent_path_;
@@ -266,7 +269,8 @@ Status StagingFolder::GiveName(bool force) const {
   return SystemFailure(fmt::format("publishing {}", Printable(target_)), errno);
 }
 
-// For file systems that know only the plain rename. That would replace an empty folder without a word, so it is asked first.
+// For file systems that know only the plain rename. That would replace an empty folder without a word, so it is asked
+// first.
 Status StagingFolder::GiveNameInTwoSteps(bool force) const {
   bool occupied = Exists(parent_.get(), name_);
   if (occupied && !force) return Occupied(target_);

@@ -1,10 +1,9 @@
 // Where a target is built, and how it appears.
 //
-// Nobody may ever see half of a target under its name. So a target PARENT/NAME is built out of sight beside its place, on the
-// same file system, and appears by one rename:
+// Nobody may ever see half of a target under its name. So a target PARENT/NAME is built out of sight beside its place,
+// on the same file system, and appears by one rename:
 //
-//   PARENT/.NAME.aoac-KEY/        mode 0700; found again by --resume and --part, because its name follows from the target and
-//                                 from KEY, which the caller derives from all that determines the result
+//   PARENT/.NAME.aoac-KEY/        found again by --resume and --part, since its name follows from the target and KEY
 //   PARENT/.NAME.aoac-KEY/lock    held with flock as long as a run works here
 //   PARENT/.NAME.aoac-KEY/files/  what becomes PARENT/NAME
 //   PARENT/.NAME.aoac-KEY/state/  journals; never published
@@ -12,11 +11,14 @@
 //   PARENT/.NAME.aoac-KEY/old     what --force replaces, where the file system cannot exchange two names
 //   PARENT/.NAME.aoac-KEY/void    `state` when it counts no more
 //
-// A process that dies at any instruction leaves the target absent, or the old one, or the new one, each whole. Who finds `new`,
-// `old` or `void` knows that a run died while it published or removed, and cannot know how far it came (`new` may be what it
-// had made, or what it replaced): if nothing is under the target's name `old` is put back there, and all else is removed. The
-// journals go first of all, in one step, so that nobody takes for done what is gone.
-// Nothing here follows a symlink below PARENT, and a target that is a symlink is replaced itself, not what it points to.
+// The caller makes KEY of all that determines the result: what a run with the same key has left is taken for one's own.
+//
+// A process that dies at any instruction leaves the target absent, or the old one, or the new one, each whole. Who
+// finds `new`, `old` or `void` knows that a run died while it published or removed, and cannot know how far it came
+// (`new` may be what it had made, or what it replaced): if nothing is under the target's name `old` is put back there,
+// and all else is removed. The journals go first of all, in one step, so that nobody takes for done what is gone.
+// Nothing here follows a symlink below PARENT, and a target that is a symlink is replaced itself, not what it points
+// to.
 #pragma once
 
 #include <filesystem>
@@ -36,15 +38,16 @@ class StagingFolder {
     kPart,    // together with other parts of the same run; keeps what they have done
   };
 
-  // `target` may end in slashes; its parent must be there. `key` is made of letters, digits, - and _. Another run that works
-  // on this target with the same key is kUsage.
+  // `target` may end in slashes; its parent must be there. `key` is made of letters, digits, - and _. Another run that
+  // works on this target with the same key is kUsage.
   static Result<StagingFolder> Create(const std::string& target, const std::string& key, Mode mode);
 
-  // kUsage if something is at `target` and `force` is not set. To be asked before hours of work; Publish asks again.
+  // kUsage if something is at `target` and `force` is not set. To be asked after Create, which may put back an old
+  // target, and before hours of work; Publish asks again.
   static Status CheckTarget(const std::string& target, bool force);
 
-  // Opens the file `path`, relative to the target, for reading and writing; makes it and its folders if they are not there
-  // and keeps its content if it is.
+  // Opens the file `path`, relative to the target, for reading and writing; makes it and its folders if they are not
+  // there and keeps its content if it is.
   Result<File> OpenFile(const std::string& path) const { return OpenBelow("files", path); }
   // The same for a file that belongs to the run, not to the target.
   Result<File> OpenState(const std::string& name) const { return OpenBelow("state", name); }
@@ -53,9 +56,9 @@ class StagingFolder {
   // making its files and its first record in a journal.
   Status SyncNames() const;
 
-  // Makes the target appear, and removes the folder. With `sync` everything is on the device before the target appears, and
-  // its name when this returns. Where something is under the name already, it is exchanged with `force`, else kUsage.
-  // Of several parts that see the whole done, one publishes; for the others this succeeds without effect.
+  // Makes the target appear, and removes the folder. With `sync` everything is on the device before the target appears,
+  // and its name when this returns. Where something is under the name already, it is exchanged with `force`, else
+  // kUsage. Of several parts that see the whole done, one publishes; for the others this succeeds without effect.
   Status Publish(bool force, bool sync);
 
   // Gives up: removes the folder and what is in it; a part leaves it to the other parts. Without Publish and Discard it

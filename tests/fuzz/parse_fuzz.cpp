@@ -7,6 +7,7 @@
 
 #include "compiler/diag/render.h"
 #include "compiler/parse/parse.h"
+#include "tests/fuzz/harness.h"
 
 namespace {
 
@@ -37,4 +38,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string twice = aoa::parse::Format(formatted);
   Require(twice == formatted.text(), "formatting is no fixed point", formatted.text() + "\n--- into\n" + twice);
   return 0;
+}
+
+const std::vector<std::string>& aoa::fuzz::Words() {
+  static const std::vector<std::string> words = {
+      "{", "}", "[", "]", "(", ")", " -> ", " <-> ", "<-", ",", "\n", "\"", "'", "#", "side ", "map ", "dims ",
+      "if ", "else ", "else if", "for l in 0..", "${", "$l", "^T", "@tp", " : f32", "axis ", "pad(", "not ", "copy",
+      "{a,b}", "\r\n", "\xEF\xBB\xBF", "*", "_", "\\u0", "config.", " stored ", " optional", "..", "==", "?=",
+      "1.5e3", "\xC3\xA9"};
+  return words;
 }

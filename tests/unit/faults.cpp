@@ -105,7 +105,9 @@ int openat(int folder, const char* path, int flags, ...) {
   return Pass("openat", path, SYS_openat, folder, path, flags, mode);
 }
 
-int mkdirat(int folder, const char* path, mode_t mode) { return Pass("mkdirat", path, SYS_mkdirat, folder, path, mode); }
+int mkdirat(int folder, const char* path, mode_t mode) {
+  return Pass("mkdirat", path, SYS_mkdirat, folder, path, mode);
+}
 
 int renameat(int from, const char* old_path, int to, const char* new_path) {
   return Pass("renameat", old_path, SYS_renameat2, from, old_path, to, new_path, 0u);
@@ -121,7 +123,9 @@ int remove(const char* path) noexcept {
   if (Fails(Ask("remove", path))) return -1;
   return syscall(SYS_unlink, path) == 0 || (errno == EISDIR && syscall(SYS_rmdir, path) == 0) ? 0 : -1;
 }
-int unlinkat(int folder, const char* path, int flags) { return Pass("unlinkat", path, SYS_unlinkat, folder, path, flags); }
+int unlinkat(int folder, const char* path, int flags) {
+  return Pass("unlinkat", path, SYS_unlinkat, folder, path, flags);
+}
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"  // the C library has a struct of the same name
 int flock(int fd, int operation) noexcept { return Pass("flock", {}, SYS_flock, fd, operation); }
@@ -130,7 +134,9 @@ int flock(int fd, int operation) noexcept { return Pass("flock", {}, SYS_flock, 
 int fsync(int) { return Fails(Ask("fsync")) ? -1 : 0; }
 int fdatasync(int) { return Fails(Ask("fdatasync")) ? -1 : 0; }
 int ftruncate(int fd, off_t size) noexcept { return Pass("ftruncate", {}, SYS_ftruncate, fd, size); }
-int fallocate(int fd, int mode, off_t offset, off_t size) { return Pass("fallocate", {}, SYS_fallocate, fd, mode, offset, size); }
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+  return Pass("fallocate", {}, SYS_fallocate, fd, mode, offset, size);
+}
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
   const Fault* fault = Ask("pwrite");

@@ -1,6 +1,6 @@
-// System calls that fail, move less than asked, or are the last thing a process does. faults.cpp defines the functions of the
-// C library that runtime/io calls; in a program that it is linked into, they do what is arranged here and else what they
-// always do.
+// System calls that fail, move less than asked, or are the last thing a process does. faults.cpp defines the functions
+// of the C library that runtime/io calls; in a program that it is linked into, they do what is arranged here and else
+// what they always do.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@ namespace aoa::testing {
 
 // What a call is to do in place of what it was asked.
 struct Fault {
-  int error = 0;     // fail with this errno, or
+  int error = 0;       // fail with this errno, or
   size_t at_most = 0;  // move no more than so many bytes
 };
 

@@ -18,8 +18,8 @@ namespace {
 using testing::FailAll;
 using testing::FailFirst;
 using testing::Fault;
-using testing::Scratch;
 using testing::ScopedFaults;
+using testing::Scratch;
 
 std::span<std::byte> Writable(std::string& text) { return std::as_writable_bytes(std::span(text)); }
 std::span<const std::byte> Bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
@@ -120,7 +120,8 @@ TEST(File, WhatIsAbsentOrNoFileIsTheCheckpointsFault) {
   EXPECT_EQ(absent.status().message(), "opening " + scratch.At("no\\x1b[31m") + ": no such file or directory");
   EXPECT_EQ(File::OpenForReading(scratch.root()).status().code(), StatusCode::kInvalid);
   ASSERT_EQ(mkfifo(scratch.At("pipe").c_str(), 0600), 0);
-  EXPECT_EQ(File::OpenForReading(scratch.At("pipe")).status().message(), "opening " + scratch.At("pipe") + ": it is no regular file");
+  EXPECT_EQ(File::OpenForReading(scratch.At("pipe")).status().message(),
+            "opening " + scratch.At("pipe") + ": it is no regular file");
 }
 
 TEST(File, BrokenDisksAreTheMachinesFault) {
@@ -168,7 +169,8 @@ TEST(File, ALimitOnFileSizesIsAFailureLikeAnyOther) {
     setrlimit(RLIMIT_FSIZE, &limit);
     File file = OpenForWriting(path);
     Status status = file.WriteAt(0, Bytes(std::string(1500, 'x')));
-    bool right = status.code() == StatusCode::kSystem && status.message() == "writing " + path + " at byte 1000: file too large";
+    bool right =
+        status.code() == StatusCode::kSystem && status.message() == "writing " + path + " at byte 1000: file too large";
     _exit(right && !file.Truncate(2000).ok() ? 0 : 1);
   }
   int result = 0;

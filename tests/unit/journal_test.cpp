@@ -22,7 +22,8 @@ constexpr size_t kRecordBytes = 24;
 class JournalTest : public ::testing::Test {
  protected:
   Journal Open(std::string_view key = "key", uint64_t jobs = kJobs) {
-    auto journal = Journal::Open(File(Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)), path_), key, jobs);
+    auto journal =
+        Journal::Open(File(Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)), path_), key, jobs);
     EXPECT_TRUE(journal.ok()) << journal.status().message();
     return *std::move(journal);
   }
