@@ -45,6 +45,9 @@ size_t Dimensions::AddEnd(const Side& side, std::map<std::string, int64_t> mesh_
   end.mesh_sizes = std::move(mesh_sizes);
   for (const auto& [name, equation] : side.dims) end.local.insert(name);
   ends_.push_back(std::move(end));
+  // Equations are evaluated from the start, wherever their names are met first.
+  for (const auto& [name, equation] : unit_.dims) At(kFile, name);
+  for (const auto& [name, equation] : side.dims) At(ends_.size() - 1, name);
   return ends_.size() - 1;
 }
 
