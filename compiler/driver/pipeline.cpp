@@ -7,6 +7,7 @@
 
 #include "compiler/bind/check_sides.h"
 #include "compiler/bind/configuration.h"
+#include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 #include "runtime/io/file.h"
 
@@ -186,6 +187,10 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   };
   auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, resources, session.diagnostics);
   if (!plan) return std::nullopt;
+#ifndef NDEBUG
+  std::string broken = plan::Verify(*plan);
+  AOA_CHECK(broken.empty(), broken);
+#endif
   planned.plan = std::move(*plan);
   if (auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr)) planned.extras.push_back({"config.json", config->dump(2) + "\n"});
   return planned;

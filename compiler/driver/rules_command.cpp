@@ -1,6 +1,5 @@
 // aoac RULES.aoa: check, --run, --plan, --emit.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -14,6 +13,7 @@
 #include "compiler/codegen/codegen.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/memory.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/progress.h"
 #include "compiler/parse/parse.h"
@@ -31,12 +31,6 @@ std::string CacheFolder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return std::string(cache) + "/aoac";
   if (const char* home = std::getenv("HOME"); home && *home == '/') return std::string(home) + "/.cache/aoac";
   return "";
-}
-
-uint64_t PeakMemory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 class RulesCommand {
@@ -106,6 +100,7 @@ class RulesCommand {
     if (options_.emit == "types" || options_.emit == "map" || options_.emit == "index") return true;
     plan::Resources resources;
     resources.memory = options_.memory;
+    resources.held = HeldMemory;
     resources.threads = options_.threads;
     resources.check_replicas = options_.check_replicas;
     resources.part = options_.part.part;
@@ -165,7 +160,7 @@ class RulesCommand {
     if (source_.config) add(source_.config->dump());
     add(options_.dtype ? std::string(Name(*options_.dtype)) : "");
     add(options_.only);
-    add(fmt::format("{} {} {} [{}] {} {} {}", options_.states, options_.max_shard_size, options_.part.parts, fmt::join(options_.ranks, ","), options_.memory, options_.threads, AOA_VERSION));
+    add(fmt::format("{} {} {} [{}] {} {}", options_.states, options_.max_shard_size, options_.part.parts, fmt::join(options_.ranks, ","), options_.memory, AOA_VERSION));
     for (const SchemaFile& file : source_.schema.files) {
       std::error_code error;
       add(fmt::format("{} {} {}", fs::absolute(file.path).string(), file.size, fs::last_write_time(file.path, error).time_since_epoch().count()));
@@ -199,7 +194,7 @@ class RulesCommand {
     exec::RunOptions run;
     run.target = options_.to->path;
     run.key = Key();
-    run.threads = options_.threads;
+    run.threads = planned_->plan.threads;
     run.part = options_.part.part;
     run.parts = options_.part.parts;
     run.resume = options_.resume;
