@@ -27,6 +27,9 @@ uint64_t PeakMemory() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-uint64_t HeldMemory() { return PeakMemory() - std::min(PeakMemory(), kPromised - kYetToCome); }
+uint64_t HeldMemory() {
+  uint64_t peak = PeakMemory();
+  return peak - std::min(peak, kPromised - kYetToCome);
+}
 
 }  // namespace aoa::driver

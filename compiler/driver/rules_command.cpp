@@ -1,6 +1,8 @@
 // aoac RULES.aoa: check, --run, --plan, --emit.
 #include <fmt/format.h>
 
+#include <sys/resource.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -31,6 +33,15 @@ std::string CacheFolder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return std::string(cache) + "/aoac";
   if (const char* home = std::getenv("HOME"); home && *home == '/') return std::string(home) + "/.cache/aoac";
   return "";
+}
+
+// Of the files that this process may have open, a half each for source and target; threads and the rest have theirs too.
+size_t MostOpen(int threads) {
+  constexpr size_t kMost = 128, kOthers = 24;
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return kMost;
+  size_t others = kOthers + 2 * static_cast<size_t>(threads);
+  return std::clamp<size_t>((std::max<size_t>(files.rlim_cur, others) - others) / 2, 1, kMost);
 }
 
 class RulesCommand {
@@ -72,6 +83,7 @@ class RulesCommand {
     Complete(options_.from, defaults && defaults->from ? &*defaults->from : nullptr, "--from", true);
     Complete(options_.to, defaults && defaults->to ? &*defaults->to : nullptr, "--to", options_.run);
     if (session_.diagnostics.HasErrors() || !options_.run) return !session_.diagnostics.HasErrors();
+    (void)io::StagingFolder::Recover(options_.to->path);  // what hinders it hinders the run too, which says so
     bool begun = options_.part.parts > 1;  // by other parts, perhaps: known when the folder is entered
     Status status = io::StagingFolder::CheckTarget(options_.to->path, options_.force || begun);
     if (status.ok()) return true;
@@ -195,6 +207,7 @@ class RulesCommand {
     run.target = options_.to->path;
     run.key = Key();
     run.threads = planned_->plan.threads;
+    run.most_open = MostOpen(run.threads);
     run.part = options_.part.part;
     run.parts = options_.part.parts;
     run.resume = options_.resume;
