@@ -81,7 +81,7 @@ class KillTest(RunTest):
             everything = self.reads(*CUT, *before)
             self.clean()
             self.run_aoac(*CUT, *before, fault=f'write:{writes - 1}:1:kill')
-            self.assertLess(self.reads(*CUT, *after, '--resume'), everything / 2)
+            self.assertLess(self.reads(*CUT, *after, '--resume'), everything * 2 / 3)
             self.assertEqual(self.target(), self.whole)
             self.clean()
 
