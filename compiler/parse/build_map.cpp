@@ -11,7 +11,11 @@ void Builder::Add(AoaParser::MapBlockContext* tree, std::vector<ast::Item>& out)
   if (!Good(tree->head)) return;
   map.left = Build(tree->head->left);
   map.right = Build(tree->head->right);
-  map.arrow = Build(tree->head->direction);
+  if (Build(tree->head->direction) != ast::Arrow::kBoth) {
+    Error(Code::kSyntax, Range(tree->head->direction), "a map that goes one way only")
+        .Expected("`map " + map.left.text + " <-> " + map.right.text + "`")
+        .Note("the arrows of its statements say what goes one way");
+  }
   map.where = Range(tree->head);
   out.emplace_back(std::move(map));
 }
@@ -84,7 +88,15 @@ ast::Operand Builder::Build(AoaParser::OperandContext* tree) {
     else
       operand.type = BuildType(tree->type);
   }
-  if (tree->stored && operand.type) AddStored(tree->stored, *operand.type);
+  for (AoaParser::BracketContext* stored : {tree->stored, tree->late}) {
+    if (!stored) continue;
+    if (!operand.type)
+      Error(Code::kSyntax, Range(stored), "a stored shape without a type").Help("write `name [type] stored [shape]`");
+    else if (operand.type->stored)
+      Error(Code::kSyntax, Range(stored), "a second stored shape of one tensor");
+    else
+      AddStored(stored, *operand.type);
+  }
   if (tree->transposed) {
     operand.transposed = true;
     operand.transposed_where = Range(tree->transposed);

@@ -16,8 +16,11 @@ const Layout* SourceBlocks::LayoutOf(TensorId id) {
   const Tensor& t = tensor(id);
   uint32_t type = t.role < 0 ? t.type : tensor(t.weight).type;
   bool flat = t.role >= 0 && end_.zero && end_.zero->by.text == "flat";
-  SourceRange where = t.family == bind::kNoFamily ? SourceRange{} : end_.families[t.family].where;
-  return layouts_.Of(type, flat, diag::Printable(end_.NameOf(id)), where);
+  return layouts_.Of(type, flat, diag::Printable(end_.NameOf(id)), WhereOf(id));
+}
+
+SourceRange SourceBlocks::WhereOf(TensorId id) const {
+  return tensor(id).family == bind::kNoFamily ? SourceRange{} : end_.families[tensor(id).family].where;
 }
 
 void SourceBlocks::KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const {
@@ -32,6 +35,11 @@ uint32_t SourceBlocks::ShardsOf(TensorId id) {
   EachHolder(id, [&](uint32_t file, uint64_t offset) {
     KeepLowest(plan_.in_shards[it->second + layout.of_rank[static_cast<size_t>(RankOf(file))]], file, offset);
   });
+  std::vector<bool> held;
+  for (size_t b = 0; b < layout.blocks.size(); ++b) {
+    held.push_back(plan_.in_shards[it->second + b].file != Plan::kNoFile);
+  }
+  layouts_.CheckHeld(layout, held, diag::Printable(end_.NameOf(id)), WhereOf(id));
   return it->second;
 }
 

@@ -45,6 +45,7 @@ class SourceBlocks {
   }
 
  private:
+  SourceRange WhereOf(bind::TensorId id) const;
   bool CheckScaleShape(bind::TensorId id, const Shape& stored, const Shape& weight, uint32_t file);
   void KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const;
 
