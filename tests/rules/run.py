@@ -12,7 +12,8 @@ family's first side (`hf`). cases.json says, for each model,
     refused    {LAYOUT: text}: a conversion to it exits with 1 and says the text
 
 A LAYOUT is "SIDE [MESH|- [NAME=VALUE...]]": a side, mesh sizes, and dimensions of the side (-D). Every way to make a layout
-must give the same bytes, and every layout the same digest. A rule file without cases, or a side in no layout, is a failure.
+must give the same bytes, and every layout the same digest. A rule file without cases, a side in no layout, and a
+rule file that `aoac fmt` would change are failures.
 """
 import argparse, filecmp, json, re, subprocess, sys, tempfile
 from pathlib import Path
@@ -87,6 +88,8 @@ class Family:
     def run(self):
         code, _, errors = self.call(self.rules)
         self.judge('check', errors.strip()[:600] or f'exit status {code}' if code else '')
+        code, said, errors = self.call('fmt', '--check', self.rules)
+        self.judge('fmt --check', (said + errors).strip()[:600] or 'would change' if code else '')
         if not self.judge('cases', '' if (self.data / 'cases.json').exists() else f'tests/data/rules/{self.rules.stem}/cases.json is missing'): return
         cases = json.loads((self.data / 'cases.json').read_text())
         covered = {Layout(x).side for model in cases.values() for x in model['layouts']}
