@@ -121,6 +121,11 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
 }
 
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session) {
+  std::error_code unreadable;
+  if (!fs::exists(path, unreadable) && !unreadable) {
+    session.diagnostics.Error(Code::kFile, {}, fmt::format("{} does not exist", diag::Printable(path)));
+    return std::nullopt;
+  }
   const formats::Format* format = formats::RecognizeFormat(path);
   if (!format) {
     session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: no checkpoint of a known format", diag::Printable(path))).Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));

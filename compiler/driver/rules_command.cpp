@@ -48,7 +48,7 @@ class RulesCommand {
     unit_ = LoadRules(options_.rules, session_);
     if (!unit_) return session_.Finish();
     if (!options_.run && !options_.plan && options_.emit.empty()) {
-      if (session_.Finish() == Exit::kDone && !options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(unit_->sides.size(), "side"), Count(unit_->maps.size(), "map"));
+      if (session_.Finish() == Exit::kDone && !options_.quiet) ReportCheck();
       return session_.exit();
     }
     if (!ResolveSides() || !CompileAndPlan()) return session_.Finish();
@@ -68,6 +68,11 @@ class RulesCommand {
     if (!text.ok()) session_.Fail(text.status());
     else fmt::print("{}", parse::Dump(parse::Parse(session_.sources.Add(options_.rules, *std::move(text)), session_.diagnostics)));
     return session_.Finish();
+  }
+
+  void ReportCheck() const {
+    fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(unit_->sides.size(), "side"), Count(unit_->maps.size(), "map"));
+    if (options_.from || options_.to) fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
   }
 
   // ------------------------------------------------------------ what to convert

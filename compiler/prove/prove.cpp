@@ -169,12 +169,14 @@ class Prover {
   void CheckSources() {
     for (size_t leg = 0; leg < program_.legs.size(); ++leg) {
       const Leg& l = program_.legs[leg];
-      std::set<TensorId> half_made;  // of instances that were reported
+      std::vector<Missing> missing;
+      std::set<TensorId> seen;
       for (size_t i = 0; i < l.instances.size(); ++i) {
         const Instance& instance = l.instances[i];
         if (!instance.incomplete || !mapping_.needed[leg][i] || l.rules[instance.rule].matches_nothing) continue;
-        ReportMissing(leg, instance);
+        CollectMissing(leg, instance, seen, missing);
       }
+      for (const Missing& m : missing) ReportMissing(leg, m);
       if (!request_.only.empty()) continue;
       for (const Rule& rule : l.rules) {
         if (rule.matches_nothing) ReportNothing(leg, rule);
@@ -182,24 +184,47 @@ class Prover {
     }
   }
 
-  void ReportMissing(size_t leg, const Instance& instance) {
-    const Leg& l = program_.legs[leg];
+  // Absent tensors of one declaration (or, undeclared, of one statement), in the order in which they are read.
+  struct Missing {
+    const Family* family = nullptr;  // null if undeclared
+    SourceRange read;
+    std::vector<TensorId> tensors;
+  };
+
+  void CollectMissing(size_t leg, const Instance& instance, std::set<TensorId>& seen, std::vector<Missing>& missing) {
     const End& end = program_.ends[leg];
+    SourceRange read = program_.legs[leg].rules[instance.rule].where;
     for (TensorId id : instance.in) {
       if (id == kNoTensor || id & kResult || end.tensors[id].present) continue;
       const Tensor& tensor = end.tensors[id];
       if (leg > 0 && tensor.where) continue;  // an earlier step lacks what makes it
+      if (!seen.insert(id).second) continue;
       const Family* family = tensor.family == kNoFamily ? nullptr : &end.families[tensor.family];
-      SourceRange where = family && family->declaration ? family->where : l.rules[instance.rule].where;
-      auto& d = diagnostics_.Error(Code::kMissing, where, fmt::format("{} is missing", Shown(end.NameOf(id))));
-      if (family && family->declaration) d.Label("declared here").Also(l.rules[instance.rule].where, "read here");
-      SuggestNear(end.NameOf(id), end, d);
-      if (++missing_ > 50) return;
+      if (family && !family->declaration) family = nullptr;
+      auto same = [&](const Missing& m) { return family ? m.family == family : !m.family && m.read == read; };
+      auto it = std::find_if(missing.begin(), missing.end(), same);
+      if (it == missing.end()) it = missing.insert(it, {family, read, {}});
+      it->tensors.push_back(id);
     }
   }
 
+  void ReportMissing(size_t leg, const Missing& missing) {
+    const End& end = program_.ends[leg];
+    std::vector<std::string> names;
+    for (TensorId id : missing.tensors) names.push_back(Shown(end.NameOf(id)));
+    SourceRange where = missing.family ? missing.family->where : missing.read;
+    auto& d = diagnostics_.Error(Code::kMissing, where,
+                                 fmt::format("{} {} missing", diag::Enumerate(names, 8), names.size() == 1 ? "is" : "are"));
+    if (missing.family) {
+      d.Label("declared here");
+      bool itself = missing.read.file == where.file && missing.read.begin == where.begin;  // a side to itself
+      if (!itself) d.Also(missing.read, "read here");
+    }
+    SuggestNear(end.NameOf(missing.tensors.front()), end, d);
+  }
+
   void SuggestNear(const std::string& name, const End& end, diag::Diagnostic& d) {
-    if (missing_ > 5) return;
+    if (++suggestions_ > 5) return;
     std::vector<std::string> known;
     for (TensorId id = 0; id < end.tensors.size() && known.size() < 20'000; ++id) {
       if (end.tensors[id].present && end.tensors[id].role < 0) known.push_back(end.NameOf(id));
@@ -565,7 +590,7 @@ class Prover {
   const bind::Request& request_;
   diag::Diagnostics& diagnostics_;
   Mapping mapping_;
-  int missing_ = 0;
+  int suggestions_ = 0;
   bool declared_ = false;  // of the last OutType: the type does not come from the source
   bool asked_ = false;     // it comes from --dtype
   std::set<const Rule*> mixed_reported_, promise_reported_, cast_reported_;
