@@ -69,6 +69,7 @@ bool Dimensions::Define(const Definition& d, size_t from_end, size_t to_end) {
   for (SymbolId id : symbols) {
     Offer(id, {d.value, fmt::format("-D {}={}", spelled, d.value), {}});
     symbols_[id].from_command_line = true;
+    symbols_[id].set_at_both_ends = symbols.size() > 2;  // the file's name, and one of each end
   }
   return true;
 }
