@@ -91,6 +91,7 @@ class MapChecker {
 
   // What is wrong with a statement whatever its types are. False if looking at types makes no sense any more.
   bool CheckForm(const Statement& s) {
+    if (s.left.empty() || s.right.empty()) return false;  // its names were reported
     bool left_blank = AllBlank(s.left), right_blank = AllBlank(s.right);
     bool both = s.node->arrow == ast::Arrow::kBoth;
     if (left_blank && right_blank) return Error(Code::kSyntax, s.node->where, "a statement without a tensor"), false;
@@ -292,6 +293,7 @@ class MapChecker {
           if (!type) return std::nullopt;
           size_t end = is_left ? 0 : 1;
           operand.type = dimensions_.Lower(*type, end, any);
+          if (!o.node->type) operand.declared = type->where;
           for (const std::string& v : o.pattern.Variables()) {
             if (std::find(loops.begin(), loops.end(), v) == loops.end()) operand.stacked.push_back({v, StackedExtent(s, end, v), 0});
           }

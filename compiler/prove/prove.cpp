@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "compiler/bind/leg_binder.h"
@@ -277,7 +278,8 @@ class Prover {
     SourceRange where = family && family->declaration ? family->where : l.map && !l.map->where.empty() ? l.map->where.back() : SourceRange{};
     auto& d = diagnostics_.Error(Code::kNotConsumed, where, fmt::format("{} tensor{} of side `{}` {} read by no statement: {}", left.size(), left.size() == 1 ? "" : "s", end.side->name, left.size() == 1 ? "is" : "are", diag::Enumerate(names, 8)));
     d.Expected("every tensor of the source read or dropped");
-    d.Help(fmt::format("`{} -> _` drops it", diag::Printable(end.NameOf(left[0]))));
+    std::string name = diag::Printable(end.NameOf(left[0]));
+    d.Help(fmt::format("`{}` drops it", l.backwards ? "_ <- " + name : name + " -> _"));
     std::vector<std::string> patterns;
     for (const Family& f : end.families) patterns.push_back(f.pattern.text());
     if (auto near = diag::Nearest(end.NameOf(left[0]), patterns)) d.Help(fmt::format("the rules have `{}`", *near));
@@ -494,6 +496,16 @@ class Prover {
         .Note("an element type on the source side is a promise that the files must keep");
   }
 
+  // x * scale + offset rounds to the stored type, unless it only changes the exponent.
+  void WarnOfRounding(const Rule& rule, DType stored, SourceRange where) {
+    int exponent = 0;
+    double fraction = std::frexp(rule.scale.value_or(1), &exponent);
+    bool exact = std::abs(fraction) == 0.5 && rule.offset.value_or(0) == 0;
+    if (exact || !inexact_reported_.emplace(&rule).second) return;
+    diagnostics_.Warning(Code::kInexactInverse, where, fmt::format("the way back of this statement is not exact in {}", Name(stored)))
+        .Note("what is multiplied or added to is rounded when it is stored, so there and back may differ in the last bits");
+  }
+
   void CheckCast(size_t leg, const Rule& rule, TensorId in, TensorId out) {
     DType from = At(leg, in).dtype, to = program_.ends[leg + 1].tensors[out].dtype;
     bool arithmetic = rule.scale || rule.offset || !rule.normalize.empty();
@@ -507,6 +519,7 @@ class Prover {
                .Note("casts are between floating-point types");
       return;
     }
+    if (rule.two_way && (rule.scale || rule.offset)) WarnOfRounding(rule, to, where);
     if (from != to && rule.two_way && !asked_ && cast_reported_.emplace(&rule).second) {
       diagnostics_.Error(Code::kTwoWay, where, fmt::format("a two-way statement casts {} from {} to {}", name, Name(from), Name(to)))
           .Note("one of the two directions narrows")
@@ -568,7 +581,7 @@ class Prover {
   int missing_ = 0;
   bool declared_ = false;  // of the last OutType: the type does not come from the source
   bool asked_ = false;     // it comes from --dtype
-  std::set<const Rule*> mixed_reported_, promise_reported_, cast_reported_;
+  std::set<const Rule*> mixed_reported_, promise_reported_, cast_reported_, inexact_reported_;
 };
 
 }  // namespace
