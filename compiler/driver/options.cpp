@@ -72,7 +72,7 @@ void ReportUnknown(const CLI::App& app, Session& session) {
     if (!word.starts_with("-")) continue;
     std::string name = word.substr(0, word.find('='));
     auto& d = session.Misuse(fmt::format("{}: there is no such option", diag::Printable(name)));
-    if (auto near = diag::Nearest(name, OptionNames(app))) d.Help(fmt::format("`{}`", *near));
+    if (auto near = diag::Nearest(name, OptionNames(app))) d.Help(fmt::format("there is `{}`", *near));
     else d.Help("`aoac --help` lists the options");
   }
 }

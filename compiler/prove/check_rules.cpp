@@ -187,7 +187,8 @@ class MapChecker {
         auto a = TypeOf(left_, l), b = TypeOf(right_, r);
         if (!a || !b || *a == *b) continue;
         Error(Code::kTwoWay, where, fmt::format("a two-way statement casts between {} and {}", Name(*a), Name(*b)))
-            .Found(fmt::format("`{}` is {}, `{}` is {}", l.pattern.text(), Name(*a), r.pattern.text(), Name(*b)))
+            .Found(fmt::format("`{}` of side `{}` is {}", l.pattern.text(), map_.left, Name(*a)))
+            .Found(fmt::format("`{}` of side `{}` is {}", r.pattern.text(), map_.right, Name(*b)))
             .Note("one of the two directions narrows")
             .Help("a pair of `->` and `<-` gives each direction its own cast");
         return;
@@ -257,6 +258,7 @@ class MapChecker {
     if (!first) return;
     for (const diag::Diagnostic& d : first->all()) {
       diag::Diagnostic& copy = diagnostics_.Error(d.code, d.where, d.message);
+      copy.label = d.label;
       copy.others = d.others;
       copy.expected = d.expected;
       copy.found = d.found;

@@ -157,7 +157,7 @@ void ReportMismatch(const bind::RuleView& view, size_t i, const Item& a, const I
   const OperandView &in = view.in[a.operand], &out = view.out[b.operand];
   auto& d = diagnostics.Error(
       Code::kPieceMismatch, in.where ? in.where : where,
-      fmt::format("piece {} of the {} and of the {} have different variables", i + 1, in_name, out_name));
+      fmt::format("piece {} is {} on the {} and {} on the {}", i + 1, Show(a), in_name, Show(b), out_name));
   d.Label(fmt::format("{} in `{}`", Show(a), in.text));
   Mention(d, in, "");
   Mention(d, out, fmt::format("{} in `{}`", Show(b), out.text));

@@ -303,6 +303,7 @@ class Prover {
       const std::vector<bind::Operand>& operands = in == l.backwards ? s->right : s->left;
       for (const bind::Operand& o : operands) {
         if (o.node->blank || !(o.pattern.text() == name || o.pattern.Match(name))) continue;
+        if (!against_reported_.insert(s).second) return true;
         diagnostics_.Error(Code::kOneWay, s->node->where, fmt::format("this statement goes the other way, and nothing else {} {}", in ? "reads" : "makes", Shown(name)))
             .Expected(fmt::format("a statement from `{}` to `{}`", program_.ends[leg].side->name, program_.ends[leg + 1].side->name))
             .Help("a pair of `->` and `<-` gives each direction its own statement");
@@ -515,7 +516,9 @@ class Prover {
     if (!IsFloat(from) || !IsFloat(to)) {
       if (!cast_reported_.emplace(&rule).second) return;
       if (from == to) diagnostics_.Error(Code::kAttributeUse, where, fmt::format("{} is {}, which is not computed with", name, Name(from)));
-      else diagnostics_.Error(Code::kCast, where, fmt::format("{} is {}, {} is {}: no cast leads there", name, Name(from), Shown(program_.ends[leg + 1].NameOf(out)), Name(to)))
+      else diagnostics_.Error(Code::kCast, where, fmt::format("no cast leads from {} to {}", Name(from), Name(to)))
+               .Found(fmt::format("{} of side `{}` is {}", name, program_.ends[in & kResult ? leg + 1 : leg].side->name, Name(from)))
+               .Found(fmt::format("{} of side `{}` is {}", Shown(program_.ends[leg + 1].NameOf(out)), program_.ends[leg + 1].side->name, Name(to)))
                .Note("casts are between floating-point types");
       return;
     }
@@ -581,6 +584,7 @@ class Prover {
   int missing_ = 0;
   bool declared_ = false;  // of the last OutType: the type does not come from the source
   bool asked_ = false;     // it comes from --dtype
+  std::set<const bind::Statement*> against_reported_;
   std::set<const Rule*> mixed_reported_, promise_reported_, cast_reported_, inexact_reported_;
 };
 
