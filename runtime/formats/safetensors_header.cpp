@@ -32,7 +32,8 @@ Status At(uint64_t text_offset, const std::string& what) {
 }
 
 Status JsonFailure(uint64_t text_offset, simdjson::error_code error) {
-  return At(text_offset, fmt::format("the header is no JSON object of tensors ({})", simdjson::error_message(error)));
+  bool ends = error == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || error == simdjson::UNCLOSED_STRING || error == simdjson::EMPTY;
+  return At(text_offset, ends ? "the header ends in the middle of its JSON object" : "the header is no JSON object of tensors");
 }
 
 // Where the first byte that is no UTF-8 stands.
