@@ -84,7 +84,15 @@ ast::Operand Builder::Build(AoaParser::OperandContext* tree) {
     else
       operand.type = BuildType(tree->type);
   }
-  if (tree->stored && operand.type) AddStored(tree->stored, *operand.type);
+  for (AoaParser::BracketContext* stored : {tree->stored, tree->late}) {
+    if (!stored) continue;
+    if (!operand.type)
+      Error(Code::kSyntax, Range(stored), "a stored shape without a type").Help("write `name [type] stored [shape]`");
+    else if (operand.type->stored)
+      Error(Code::kSyntax, Range(stored), "a second stored shape of one tensor");
+    else
+      AddStored(stored, *operand.type);
+  }
   if (tree->transposed) {
     operand.transposed = true;
     operand.transposed_where = Range(tree->transposed);

@@ -129,7 +129,8 @@ size_t Lexer::MapWord(const Token& token) {
   char next = Peek(token.end);
   if (next == '=') return AoaLexer::KEY;
   std::string_view text = TextOf(token);
-  if (last_ == AoaLexer::RBRACKET && text == "stored") return AoaLexer::STORED;
+  bool behind = last_ == AoaLexer::RBRACKET || (last_ == AoaLexer::NAME && next == '[');  // a type, or an element type
+  if (behind && text == "stored") return AoaLexer::STORED;
   bool alone = next == ',' || next == '\n' || next == '}';
   if (arrow_ && last_ == AoaLexer::COMMA && alone && Contains(Flags(), text)) return AoaLexer::FLAG;
   return AoaLexer::NAME;
