@@ -34,8 +34,6 @@ size_t GroupEnd(std::string_view text, size_t at) {
   return std::string_view::npos;
 }
 
-constexpr size_t kMostNames = 100'000;  // that one name may expand to
-
 constexpr ptrdiff_t kMostGroups = 1000;
 
 // How many names Expand gives, or one more than kMostNames.

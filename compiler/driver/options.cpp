@@ -44,6 +44,7 @@ void AddRun(CLI::App& app, Options& options, Words& words) {
   app.add_flag("--run", options.run);
   app.add_flag("--plan", options.plan);
   app.add_option("--emit", words.emit);
+  app.add_option("--cpu", options.cpu);
   app.add_option("--from", words.from);
   app.add_option("--to", words.to);
   app.add_option("--mesh-to", words.mesh_to);
@@ -195,11 +196,12 @@ std::optional<Options> ParseOptions(Command command, const std::vector<std::stri
   AddCommon(app, options, words);
   if (command == Command::kRules) AddRun(app, options, words);
   if (command == Command::kDigest) app.add_option("--as", options.as);
-  for (CLI::Option* option : app.get_options()) option->multi_option_policy(option->get_name() == "-D" || option->get_positional() ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ArgumentMismatch& error) {
-    session.Misuse(fmt::format("{}: a value is missing", OptionIn(error.what()))).Help("`aoac --help` lists the options");
+    std::string option = OptionIn(error.what());
+    auto given = std::count_if(arguments.begin(), arguments.end(), [&](const std::string& word) { return word == option || word.starts_with(option + "="); });
+    session.Misuse(fmt::format("{}: {}", option, given > 1 ? "it is given twice" : "a value is missing")).Help("`aoac --help` lists the options");
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
     session.Misuse(fmt::format("{}: its value means nothing", OptionIn(error.what()))).Help("`aoac --help` lists the options");

@@ -134,7 +134,7 @@ class RulesCommand {
     else if (phase == "map") print(prove::Dump(compiled_->program, compiled_->mapping));
     else if (phase == "index") print(index::Dump(compiled_->program, compiled_->index));
     else if (phase == "plan") print(plan::Dump(planned_->plan));
-    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels) : codegen::EmitAssembly(planned_->plan.kernels));
+    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels, options_.cpu) : codegen::EmitAssembly(planned_->plan.kernels, options_.cpu));
     return session_.Finish();
   }
 

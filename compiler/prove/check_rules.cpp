@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "compiler/bind/attributes.h"
 #include "compiler/bind/check_sides.h"
@@ -52,6 +53,9 @@ class MapChecker {
       dimensions_.SetMesh(dimensions_.AddEnd(*side, sizes), std::move(mesh));
     }
     dimensions_.Propagate();
+    for (const Side* side : {&left_, &right_}) {
+      for (const Declaration& d : side->declarations) declared_[side][d.pattern.text()].push_back(&d);
+    }
   }
 
   void Check() {
@@ -69,13 +73,10 @@ class MapChecker {
   // ------------------------------------------------------------ declarations
 
   std::vector<const Declaration*> DeclarationsOf(const Side& side, const Operand& operand) const {
-    std::vector<const Declaration*> out;
-    if (operand.node->blank) return out;
-    std::string text = operand.pattern.text();
-    for (const Declaration& d : side.declarations) {
-      if (d.pattern.text() == text) out.push_back(&d);
-    }
-    return out;
+    if (operand.node->blank) return {};
+    const auto& declared = declared_.at(&side);
+    auto found = declared.find(operand.pattern.text());
+    return found == declared.end() ? std::vector<const Declaration*>() : found->second;
   }
 
   // Whether some declaration of another spelling may be meant.
@@ -372,8 +373,14 @@ class MapChecker {
 
   // A tensor that a side always has must be in some statement of each of its maps.
   void CheckMentions(const Side& side, bool is_left) {
+    std::set<std::string> spelled;
+    for (const Statement& s : map_.statements) {
+      for (const Operand& o : is_left ? s.left : s.right) {
+        if (!o.node->blank) spelled.insert(o.pattern.text());
+      }
+    }
     for (const Declaration& d : side.declarations) {
-      if (d.node->optional || d.tied || d.blocks_of || !d.context.guards.empty()) continue;
+      if (d.node->optional || d.tied || d.blocks_of || !d.context.guards.empty() || spelled.contains(d.pattern.text())) continue;
       bool mentioned = std::any_of(map_.statements.begin(), map_.statements.end(), [&](const Statement& s) {
         const std::vector<Operand>& operands = is_left ? s.left : s.right;
         return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && MayMean(o.pattern, d.pattern); });
@@ -381,13 +388,7 @@ class MapChecker {
       if (mentioned) continue;
       auto& e = diagnostics_.Error(Code::kNotProduced, d.node->name.where, fmt::format("no statement between `{}` and `{}` names `{}`", map_.left, map_.right, d.pattern.text()));
       if (!map_.where.empty()) e.Also(map_.where.back(), "this map");
-      std::vector<std::string> known;
-      for (const Statement& s : map_.statements) {
-        for (const Operand& o : is_left ? s.left : s.right) {
-          if (!o.node->blank) known.push_back(o.pattern.text());
-        }
-      }
-      if (auto near = diag::Nearest(d.pattern.text(), known)) e.Help(fmt::format("a statement names `{}`", *near));
+      if (auto near = diag::Nearest(d.pattern.text(), {spelled.begin(), spelled.end()})) e.Help(fmt::format("a statement names `{}`", *near));
       else e.Help(fmt::format("`{} -> _` leaves it out, `optional` lets it be absent", d.pattern.text()));
     }
   }
@@ -408,6 +409,7 @@ class MapChecker {
   const Side& right_;
   diag::Diagnostics& diagnostics_;
   bind::Dimensions dimensions_;
+  std::map<const Side*, std::unordered_map<std::string, std::vector<const Declaration*>>> declared_;  // by pattern
   Attributes attributes_;
 };
 

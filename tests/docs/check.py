@@ -9,7 +9,7 @@ Blocks of a page, by the words behind ```:
     aoa                 a whole rule file that checks
     aoa dims|side|map   lines of such a block, which check inside one
     aoa NAME.aoa        a file in the work folder, as are `json NAME`, `python NAME` and `text NAME`
-    checkpoint NAME     a checkpoint in the work folder (page.py has the form)
+    checkpoint NAME     a checkpoint in the work folder (tests/tools/checkpoint.py has the form)
     aoa wrong, right    a rule file, checked by the command of its first line `# aoac rules.aoa ...`, or by `aoac rules.aoa`
     text                after `aoa wrong`: the message
     console             commands behind `$ `, each followed by what it prints
@@ -29,6 +29,9 @@ import tempfile
 import page as pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
+import checkpoint  # noqa: E402
+
 KINDS = ROOT / "compiler" / "diag" / "kind.def"
 NO_EXAMPLE = {"AOA0999"}  # a bug in aoac: what would show it would be mended instead
 TIMEOUT = 60
@@ -94,7 +97,7 @@ class Page:
             kind = block.info[0] if block.info else ""
             word = block.info[1] if len(block.info) > 1 else ""
             if kind == "checkpoint":
-                pages.write_checkpoint(folder / word, block.text)
+                checkpoint.write_checkpoint(folder / word, block.text)
             elif kind == "console":
                 self.check_console(block, folder)
             elif kind == "aoa" and word in ("wrong", "right"):
@@ -158,6 +161,14 @@ def check_codes(page):
             page.failures.append(f"{code}: has {sorted(page.examples.get(code, set()))}")
 
 
+def check_options(page):
+    """Every option that `aoac --help` names is in the reference."""
+    text = subprocess.run([page.aoac, "--help"], capture_output=True, text=True, check=True).stdout
+    for option in sorted(set(re.findall(r"--[a-z][a-z-]+", text))):
+        if option not in page.text:
+            page.failures.append(f"{page.path.name}: lacks {option}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--aoac", required=True, type=pathlib.Path)
@@ -170,6 +181,8 @@ def main():
         page.check()
         if path.name == "errors.md":
             check_codes(page)
+        if path.name == "language.md":
+            check_options(page)
         if args.update and page.changes:
             path.write_text(pages.replace_blocks(page.text, page.changes))
         failures += page.failures
