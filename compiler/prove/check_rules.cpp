@@ -54,7 +54,8 @@ class MapChecker {
     }
     dimensions_.Propagate();
     for (const Side* side : {&left_, &right_}) {
-      for (const Declaration& d : side->declarations) declared_[side][d.pattern.text()].push_back(&d);
+      auto& declared = declared_[side];
+      for (const Declaration& d : side->declarations) declared[d.pattern.text()].push_back(&d);
     }
   }
 

@@ -19,14 +19,18 @@ HOSTILE = pathlib.Path(__file__).resolve().parents[1] / "data" / "hostile"
 SECONDS = 1.0  # of processor time
 RULES = """side a {
   format safetensors
-  w [n m]
+  w  [n m]
 }
+
 side b {
   format safetensors
   mesh tp
-  w [n@tp m]
+  w  [n@tp m]
 }
-map a <-> b { w <-> w }
+
+map a <-> b {
+  w <-> w
+}
 """
 # command line, exit status, what it says
 COMMANDS = [
@@ -149,7 +153,7 @@ class Checker:
             self.failures.append(f"{name}: {'; '.join(problems)}\n{text[:600]}")
 
     def commands(self, folder):
-        (folder / "r.aoa").write_text(RULES.replace("map a <-> b { w <-> w }", "map a <-> b {\n  w <-> w\n}"))
+        (folder / "r.aoa").write_text(RULES)
         checkpoint.write_checkpoint(folder / "in", "w f32 [4, 6]\n")
         for line, status, says in COMMANDS:
             self.case(f"aoac {line}", line.split(), folder, status, says)
