@@ -11,7 +11,11 @@ void Builder::Add(AoaParser::MapBlockContext* tree, std::vector<ast::Item>& out)
   if (!Good(tree->head)) return;
   map.left = Build(tree->head->left);
   map.right = Build(tree->head->right);
-  map.arrow = Build(tree->head->direction);
+  if (Build(tree->head->direction) != ast::Arrow::kBoth) {
+    Error(Code::kSyntax, Range(tree->head->direction), "a map that goes one way only")
+        .Expected("`map " + map.left.text + " <-> " + map.right.text + "`")
+        .Note("the arrows of its statements say what goes one way");
+  }
   map.where = Range(tree->head);
   out.emplace_back(std::move(map));
 }
