@@ -130,7 +130,12 @@ targetOrAttribute
   ;
 attributeValue : number = NUMBER | text = NAME | quoted = (STRING | QUOTED_VALUE) ;
 
-operand : tensor = tensorName (type = bracket (STORED stored = bracket)?)? (transposed = TRANSPOSE)? (COLON dtype = word)? ;
+operand : tensor = tensorName (type = bracket)? (attributes += operandAttribute)* ;
+operandAttribute
+  : STORED stored = bracket
+  | COLON dtype = word
+  | transposed = TRANSPOSE
+  ;
 
 // ---------------------------------------------------------------- heads of for and if
 

@@ -245,9 +245,10 @@ class Lowering {
     std::vector<size_t> first_in = Firsts(view.in);
     std::map<uint32_t, uint32_t> numbers;  // instance's tensor -> source
     Relation relation;
+    int64_t tables = 0;                    // numbers in the tables of norms of the pieces so far
     for (const MatchedPiece& p : pieces) {
       if (p.out != operand) continue;
-      AddPieces(leg, instance, p, member, view, first_in, own, to, numbers, own.uses, relation);
+      AddPieces(leg, instance, p, member, view, first_in, own, to, numbers, own.uses, relation, tables);
     }
     own.relation = Intern(std::move(relation));
     return own;
@@ -261,9 +262,10 @@ class Lowering {
 
   // The boxes that a matched piece gives to one member of a stack: stacked variables choose tensors and are not digits.
   void AddPieces(size_t leg, const Instance& instance, const MatchedPiece& p, size_t member, const bind::RuleView& view, const std::vector<size_t>& first_in, const Own& own, DType to,
-                 std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses, Relation& relation) {
+                 std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses, Relation& relation, int64_t& tables) {
     const Rule& rule = program_.legs[leg].rules[instance.rule];
     Piece base;
+    base.table_base = tables;
     base.out_base = p.out_base;
     base.in_base = p.in_base;
     int64_t chosen = 0;                           // tensor of the in operand's stack
@@ -294,6 +296,7 @@ class Lowering {
         base.digits.insert(base.digits.begin(), {v.extent, v.out, p.in == MatchedPiece::kBlank ? 0 : v.in, table_stride});
       }
     }
+    if (own.normalized) tables += table;
     if (p.in == MatchedPiece::kBlank) {
       base.source = Piece::kConstant;
       base.in_base = Intern(own.fill);
@@ -327,7 +330,9 @@ class Lowering {
   static ValueChain ChainOf(const Rule& rule, DType from, DType to) {
     ValueChain chain;
     if (rule.scale || rule.offset) {
-      ValueStep step{ValueStep::Kind::kAffine, DType::kF32, rule.overflow, rule.inverse, static_cast<float>(rule.scale.value_or(1)), static_cast<float>(rule.offset.value_or(0))};
+      // What is not given changes nothing: -0 + -0 is -0, and so is -0 - 0.
+      double no_offset = rule.inverse ? 0.0 : -0.0;
+      ValueStep step{ValueStep::Kind::kAffine, DType::kF32, rule.overflow, rule.inverse, static_cast<float>(rule.scale.value_or(1)), static_cast<float>(rule.offset.value_or(no_offset))};
       chain.push_back(step);
     }
     if (!rule.normalize.empty()) chain.push_back({ValueStep::Kind::kNormalize});

@@ -84,20 +84,31 @@ ast::Operand Builder::Build(AoaParser::OperandContext* tree) {
     else
       operand.type = BuildType(tree->type);
   }
-  if (tree->stored && operand.type) AddStored(tree->stored, *operand.type);
-  if (tree->transposed) {
-    operand.transposed = true;
-    operand.transposed_where = Range(tree->transposed);
-  }
-  if (tree->dtype) {
-    operand.dtype = BuildDType(tree->dtype);
-    operand.dtype_where = Range(tree->dtype);
-  }
-  if (operand.blank && (tree->type || tree->transposed || tree->dtype)) {
+  for (AoaParser::OperandAttributeContext* attribute : tree->attributes) Add(attribute, operand);
+  if (operand.blank && (tree->type || !tree->attributes.empty())) {
     Error(Code::kSyntax, operand.where, "`_` stands for no tensor and has no type")
         .Help("the type of what is dropped or filled is that of the other side");
   }
   return operand;
+}
+
+void Builder::Add(AoaParser::OperandAttributeContext* tree, ast::Operand& out) {
+  bool again = (tree->stored && out.type && out.type->stored) || (tree->dtype && out.dtype_where) ||
+               (tree->transposed && out.transposed);
+  if (again) {
+    Error(Code::kSyntax, Range(tree->start), Quote(TextOf(tree->start)) + " stands twice after one tensor");
+  } else if (tree->stored) {
+    if (out.type)
+      AddStored(tree->stored, *out.type);
+    else
+      Error(Code::kSyntax, Range(tree), "a stored shape without a type").Help("write `name [type] stored [shape]`");
+  } else if (tree->dtype) {
+    out.dtype = BuildDType(tree->dtype);
+    out.dtype_where = Range(tree->dtype);
+  } else {
+    out.transposed = true;
+    out.transposed_where = Range(tree->transposed);
+  }
 }
 
 // A tensor is transposed where it is read. In both directions at once either side may say it.
