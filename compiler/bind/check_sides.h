@@ -12,7 +12,7 @@ namespace aoa::bind {
 // The mesh axes that a side may have, in any of its (conditional) meshes and overlays, each once.
 std::vector<std::string> MeshAxesOf(const Side& side);
 
-// Checks every side. `formats` are the names that exist; `later` those that are known but cannot be used yet.
+// Checks every side. `formats` are the names that exist.
 void CheckSides(const Unit& unit, const std::vector<std::string>& formats, diag::Diagnostics& diagnostics);
 
 }  // namespace aoa::bind

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cassert>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,6 +33,13 @@ class [[nodiscard]] Status {
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
 
+  // What a failure is about, as a number whose meaning its function states: the target that a value does not fit.
+  std::optional<uint32_t> subject() const { return subject_; }
+  Status About(uint32_t subject) && {
+    subject_ = subject;
+    return std::move(*this);
+  }
+
   // The same failure with `context` and a colon before its text; a success stays one.
   Status WithContext(const std::string& context) && {
     if (!ok()) message_ = context + ": " + message_;
@@ -42,6 +50,7 @@ class [[nodiscard]] Status {
   Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}
   StatusCode code_ = StatusCode::kOk;
   std::string message_;
+  std::optional<uint32_t> subject_;
 };
 
 // A value, or the failure in place of it.

@@ -20,6 +20,10 @@ size_t Distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+size_t CommonPrefix(std::string_view a, std::string_view b) {
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
 }  // namespace
 
 std::optional<std::string> Nearest(std::string_view name, const std::vector<std::string>& candidates) {
@@ -31,7 +35,9 @@ std::optional<std::string> Nearest(std::string_view name, const std::vector<std:
     size_t difference = longer - std::min(name.size(), candidate.size());
     if (candidate == name || difference > limit || longer > 4096) continue;
     size_t distance = Distance(name, candidate);
-    if (distance <= limit && distance < longer && (best == nullptr || distance < best_distance)) {
+    if (distance > limit || distance == longer) continue;
+    bool nearer = best == nullptr || distance < best_distance;
+    if (nearer || (distance == best_distance && CommonPrefix(name, candidate) > CommonPrefix(name, *best))) {
       best = &candidate;
       best_distance = distance;
     }

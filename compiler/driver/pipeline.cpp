@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "compiler/bind/check_sides.h"
 #include "compiler/bind/configuration.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
@@ -32,17 +33,10 @@ std::vector<std::string> FormatNames() {
 }
 
 // The formats that a side names, whatever their conditions.
-std::vector<const formats::Format*> FormatsOf(const bind::Side& side, Session& session) {
+std::vector<const formats::Format*> FormatsOf(const bind::Side& side) {
   std::vector<const formats::Format*> found;
   for (const auto& line : side.formats) {
-    if (const formats::Format* format = formats::FindFormat(line.node->name.text)) {
-      found.push_back(format);
-      continue;
-    }
-    std::vector<std::string> names = FormatNames();
-    auto& d = session.diagnostics.Error(Code::kFormat, line.node->name.where, fmt::format("there is no format `{}`", line.node->name.text));
-    if (auto near = diag::Nearest(line.node->name.text, names)) d.Help(fmt::format("there is `{}`", *near));
-    else d.Help(fmt::format("the formats are {}", diag::Enumerate(names, 30)));
+    if (const formats::Format* format = formats::FindFormat(line.node->name.text)) found.push_back(format);
   }
   return found;
 }
@@ -95,7 +89,7 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
     return nullptr;
   };
   auto unit = std::make_unique<bind::Unit>(bind::ReadUnit(main, load, session.diagnostics));
-  for (const auto& [name, side] : unit->sides) (void)FormatsOf(side, session);
+  bind::CheckSides(*unit, FormatNames(), session.diagnostics);
   prove::CheckRules(*unit, session.diagnostics);
   if (session.diagnostics.HasErrors()) return nullptr;
   return unit;
@@ -104,9 +98,9 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options, Session& session) {
   const bind::Side* side = FindSide(unit, spec.side, session);
   if (!side) return std::nullopt;
-  std::vector<const formats::Format*> candidates = FormatsOf(*side, session);
+  std::vector<const formats::Format*> candidates = FormatsOf(*side);
   if (candidates.empty()) {
-    if (!session.diagnostics.HasErrors()) session.diagnostics.Error(Code::kFormat, side->where.front(), fmt::format("side `{}` has no format", side->name)).Help("a line `format safetensors` or `format hf` says what its files are");
+    session.diagnostics.Error(Code::kFormat, side->where.front(), fmt::format("side `{}` has no format", side->name)).Help("a line `format safetensors` or `format hf` says what its files are");
     return std::nullopt;
   }
   auto recognized = std::find_if(candidates.begin(), candidates.end(), [&](const auto* format) { return format->Recognizes(spec.path); });
@@ -186,6 +180,11 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     if (!names.empty()) d.Help(fmt::format("its variants are {}", diag::Enumerate(names, 30)));
     return std::nullopt;
   }
+  for (int64_t rank : options.ranks) {
+    if (rank < end.mesh.ranks()) continue;
+    session.Misuse(fmt::format("--ranks: there is no rank {}", rank)).Expected(fmt::format("ranks from 0 to {}: the mesh of the target is {}", end.mesh.ranks() - 1, end.mesh.ranks() == 1 ? "one rank" : end.mesh.ToString()));
+    return std::nullopt;
+  }
   Planned planned;
   auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {
     auto layout = format->LayOut(content, {options.max_shard_size});
@@ -208,6 +207,14 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
 }
 
 std::string TargetNameOf(const Compiled& compiled, uint32_t target) { return TargetHeadOf(compiled, target).name; }
+
+SourceRange StatementOf(const Compiled& compiled, uint32_t target) {
+  const auto& targets = compiled.index.targets;
+  uint32_t weight = target < targets.size() ? target : compiled.index.blocks[target - targets.size()].weight;
+  const bind::End& end = compiled.program.ends.back();
+  const bind::Tensor& tensor = end.tensors[targets[weight].tensor];
+  return tensor.role < 0 ? tensor.where : end.tensors[tensor.weight].where;
+}
 
 exec::TensorHead TargetHeadOf(const Compiled& compiled, uint32_t target) {
   const bind::End& end = compiled.program.ends.back();

@@ -53,6 +53,8 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
 
 // The name of a target as the whole model has it, by OutShard::target.
 std::string TargetNameOf(const Compiled& compiled, uint32_t target);
+// The statement that makes it, or (for a state or blocks) its weight.
+SourceRange StatementOf(const Compiled& compiled, uint32_t target);
 // The same with its type and whole shape.
 exec::TensorHead TargetHeadOf(const Compiled& compiled, uint32_t target);
 // Evaluates the expressions of computed scalars. `compiled` must outlive it.

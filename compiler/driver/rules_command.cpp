@@ -78,7 +78,8 @@ class RulesCommand {
     Complete(options_.from, defaults && defaults->from ? &*defaults->from : nullptr, "--from", true);
     Complete(options_.to, defaults && defaults->to ? &*defaults->to : nullptr, "--to", options_.run);
     if (session_.diagnostics.HasErrors() || !options_.run) return !session_.diagnostics.HasErrors();
-    Status status = io::StagingFolder::CheckTarget(options_.to->path, options_.force);
+    bool begun = options_.part.parts > 1;  // by other parts, perhaps: known when the folder is entered
+    Status status = io::StagingFolder::CheckTarget(options_.to->path, options_.force || begun);
     if (status.ok()) return true;
     session_.Fail(status);
     return false;
@@ -214,7 +215,8 @@ class RulesCommand {
       return result;
     }();
     if (!report.ok()) {
-      session_.Fail(report.status());
+      auto target = report.status().subject();
+      session_.Fail(report.status(), target ? StatementOf(*compiled_, *target) : SourceRange{});
       return session_.Finish();
     }
     if (report->interrupted) return Interrupted(signal);

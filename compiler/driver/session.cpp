@@ -37,7 +37,7 @@ Exit ExitOf(Code code) {
 
 }  // namespace
 
-void Session::Fail(const Status& status) { diagnostics.Error(CodeOf(status.code()), {}, status.message()); }
+void Session::Fail(const Status& status, SourceRange where) { diagnostics.Error(CodeOf(status.code()), where, status.message()); }
 
 Exit Session::exit() const {
   auto is_error = [](const diag::Diagnostic& d) { return d.severity == diag::Severity::kError; };

@@ -15,8 +15,8 @@ struct Session {
   SourceFiles sources;
   diag::Diagnostics diagnostics;
 
-  // A failure of the world as a diagnostic.
-  void Fail(const Status& status);
+  // A failure of the world as a diagnostic, at the words that asked for what failed, if any did.
+  void Fail(const Status& status, SourceRange where = {});
   // A mistake on the command line.
   diag::Diagnostic& Misuse(std::string message) { return diagnostics.Error(diag::Code::kCommandLine, {}, std::move(message)); }
 

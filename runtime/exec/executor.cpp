@@ -44,7 +44,8 @@ class Execution {
     folder_ = &folder;
     Status status;
     try {
-      status = Write();
+      status = folder.CheckTarget(options_.force);
+      if (status.ok()) status = Write();
     } catch (...) {
       (void)folder.Discard();
       throw;

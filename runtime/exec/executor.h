@@ -54,7 +54,8 @@ struct RunReport {
   bool interrupted = false;
 };
 
-// After a failure nothing of the run is left. Failures name the file, or the tensor and its element.
+// After a failure nothing of the run is left. Failures name the file, or the tensor and its element; kValue is about the
+// target that the value does not fit.
 Result<RunReport> Execute(const Work& work, const RunOptions& options, Progress& progress);
 
 }  // namespace aoa::exec

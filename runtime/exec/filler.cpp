@@ -314,7 +314,7 @@ Status Filler::Mistake(const Box& box, int64_t element, uint32_t flags) const {
   std::string_view type = Name(box.move.out);
   std::string what = flags & kKernelInfinity ? fmt::format("is infinite, and {} has no infinity: `cast=saturate` takes its largest number", type)
                                              : fmt::format("is too large for {}: `cast=saturate` takes its largest number, `cast=inf` an infinity", type);
-  return Status::Value(fmt::format("`{}`: element {} {}", Printable(context_.target_name(box.shard.target)), element, what));
+  return Status::Value(fmt::format("`{}`: element {} {}", Printable(context_.target_name(box.shard.target)), element, what)).About(box.shard.target);
 }
 
 }  // namespace aoa::exec

@@ -101,6 +101,10 @@ Status Occupied(const std::string& target) {
 
 }  // namespace
 
+Status StagingFolder::CheckTarget(bool force) const {
+  return !force && stage_name_ != name_ && Exists(parent_.get(), name_) ? Occupied(target_) : Status();
+}
+
 Status StagingFolder::CheckTarget(const std::string& target, bool force) {
   AOA_ASSIGN_OR_RETURN(Place place, PlaceOf(target));
   AOA_ASSIGN_OR_RETURN(Descriptor parent, OpenParent(target, place));
@@ -115,10 +119,14 @@ Result<StagingFolder> StagingFolder::Create(const std::string& target, const std
   staging.target_ = target;
   staging.parent_path_ = fs::absolute(place.parent);
   staging.name_ = place.name;
-  staging.stage_name_ = StagePrefix(place.name) + key;
+  staging.hidden_name_ = StagePrefix(place.name) + key;
+  staging.mark_ = ".aoac-" + key;
   staging.shared_ = mode == Mode::kPart;
-  AOA_RETURN_IF_ERROR(staging.Enter());
-  AOA_RETURN_IF_ERROR(staging.TidyUp());
+  do {
+    AOA_RETURN_IF_ERROR(staging.Enter());
+    AOA_RETURN_IF_ERROR(staging.TidyUp());
+    if (staging.shared_) AOA_RETURN_IF_ERROR(staging.TakeName());
+  } while (!staging.Current());
   if (mode == Mode::kFresh) {
     AOA_RETURN_IF_ERROR(staging.RemoveContents());
     AOA_RETURN_IF_ERROR(staging.RemoveLeftoversOfOtherKeys());
@@ -134,6 +142,7 @@ Result<StagingFolder> StagingFolder::Create(const std::string& target, const std
 Status StagingFolder::Enter() {
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    stage_name_ = shared_ && Exists(parent_.get(), name_ + "/" + mark_) ? name_ : hidden_name_;
     if (!MakeFolderAt(parent_.get(), stage_name_, 0700)) return PathFailure("making", path(), errno);
     stage_ = OpenFolderAt(parent_.get(), stage_name_);
     if (!stage_.open() && errno == ENOENT) continue;
@@ -153,6 +162,26 @@ Status StagingFolder::Lock(int operation) const {
   // Parallel file systems can be mounted without locks. To work there unguarded is better than not at all.
   if (IsUnsupported(errno)) return {};
   return PathFailure("locking", path() / kLock, errno);
+}
+
+// The first part gives the folder the target's name. Where others are at work in it already, or the name is taken, or the
+// file system cannot do it safely, the folder stays where it is. Afterwards it may be another's: the lock was let go.
+Status StagingFolder::TakeName() {
+  if (stage_name_ == name_ || Exists(parent_.get(), name_)) return {};
+  if (Lock(LOCK_EX | LOCK_NB).ok() && Current()) {
+    if (!OpenFileAt(stage_.get(), mark_, 0600).open()) return PathFailure("making", path() / mark_, errno);
+    if (renameat2(parent_.get(), hidden_name_.c_str(), parent_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) stage_name_ = name_;
+  }
+  return Lock(LOCK_SH);
+}
+
+Status StagingFolder::ReturnName() {
+  if (stage_name_ == hidden_name_) return {};
+  if (renameat2(parent_.get(), name_.c_str(), parent_.get(), hidden_name_.c_str(), RENAME_NOREPLACE) != 0) {
+    return PathFailure("renaming", path(), errno);
+  }
+  stage_name_ = hidden_name_;
+  return {};
 }
 
 bool StagingFolder::Current() const {
@@ -201,7 +230,7 @@ Status StagingFolder::RemoveLeftoversOfOtherKeys() const {
     other.target_ = target_;
     other.parent_path_ = parent_path_;
     other.name_ = name_;
-    other.stage_name_ = name;
+    other.hidden_name_ = name;
     other.parent_ = Descriptor(fcntl(parent_.get(), F_DUPFD_CLOEXEC, 0));
     if (!other.Enter().ok()) continue;  // at work, or not ours
     AOA_RETURN_IF_ERROR(other.PutBackOld());
@@ -224,6 +253,11 @@ Result<File> StagingFolder::OpenBelow(const char* folder, const std::string& pat
   return File(std::move(fd), whole);
 }
 
+Result<File> StagingFolder::OpenState(const std::string& name) {
+  states_.insert(name);
+  return OpenBelow(kState, name);
+}
+
 Status StagingFolder::SyncNames() const {
   AOA_RETURN_IF_ERROR(SyncFolder(path(), SyncWhat::kNames));
   return SyncOpenFolder(parent_.get(), parent_path_);
@@ -236,6 +270,7 @@ Status StagingFolder::Publish(bool force, bool sync) {
     return Status::System(fmt::format("another run has removed {}", Printable(path().native())));
   }
   if (sync) AOA_RETURN_IF_ERROR(SyncFolder(path() / kFiles, SyncWhat::kNamesAndContents));
+  AOA_RETURN_IF_ERROR(ReturnName());
   AOA_RETURN_IF_ERROR(MoveIntoPlace(force, sync));
   if (sync) AOA_RETURN_IF_ERROR(SyncOpenFolder(parent_.get(), parent_path_));
   return Remove().WithContext(fmt::format("{} is complete, but what it was made in stays", Printable(target_)));
@@ -243,8 +278,17 @@ Status StagingFolder::Publish(bool force, bool sync) {
 
 Status StagingFolder::Discard() {
   if (!shared_) return Remove();
+  if (Lock(LOCK_EX | LOCK_NB).ok() && Current()) {
+    AOA_ASSIGN_OR_RETURN(bool others, OthersHaveBegun());
+    if (!others) return Remove();
+  }
   lock_ = Descriptor();
   return {};
+}
+
+Result<bool> StagingFolder::OthersHaveBegun() const {
+  AOA_ASSIGN_OR_RETURN(auto names, ListFolder(path() / kState));
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return !states_.contains(name); });
 }
 
 Status StagingFolder::MoveIntoPlace(bool force, bool sync) const {

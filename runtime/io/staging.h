@@ -11,6 +11,11 @@
 //   PARENT/.NAME.aoac-KEY/old     what --force replaces, where the file system cannot exchange two names
 //   PARENT/.NAME.aoac-KEY/void    `state` when it counts no more
 //
+// Several parts of one run, each a process of its own, build in the open: the first of them gives the folder itself the
+// target's name, if nothing has it, so that the others and the user find what there is. It holds no checkpoint then, but
+// the same `files`, `state` and `lock`, and a file `.aoac-KEY` that tells it from any other. The last part takes the name
+// away again before it publishes like any run.
+//
 // The caller makes KEY of all that determines the result: what a run with the same key has left is taken for one's own.
 //
 // A process that dies at any instruction leaves the target absent, or the old one, or the new one, each whole. Who
@@ -22,6 +27,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "compiler/core/status.h"
@@ -42,6 +48,9 @@ class StagingFolder {
   // works on this target with the same key is kUsage.
   static Result<StagingFolder> Create(const std::string& target, const std::string& key, Mode mode);
 
+  // kUsage if something other than the folder of this run's parts is at the target and `force` is not set.
+  Status CheckTarget(bool force) const;
+
   // kUsage if something is at `target` and `force` is not set. To be asked after Create, which may put back an old
   // target, and before hours of work; Publish asks again.
   static Status CheckTarget(const std::string& target, bool force);
@@ -50,7 +59,7 @@ class StagingFolder {
   // there and keeps its content if it is.
   Result<File> OpenFile(const std::string& path) const { return OpenBelow("files", path); }
   // The same for a file that belongs to the run, not to the target.
-  Result<File> OpenState(const std::string& name) const { return OpenBelow("state", name); }
+  Result<File> OpenState(const std::string& name);
 
   // Puts the names of all files so far on the device. A run that is to be resumed after a power loss calls this between
   // making its files and its first record in a journal.
@@ -61,7 +70,7 @@ class StagingFolder {
   // kUsage. Of several parts that see the whole done, one publishes; for the others this succeeds without effect.
   Status Publish(bool force, bool sync);
 
-  // Gives up: removes the folder and what is in it; a part leaves it to the other parts. Without Publish and Discard it
+  // Gives up: removes the folder and what is in it; a part leaves it to the other parts, if any has begun. Without Publish and Discard it
   // stays, for a run that resumes. After either of them this is no more than an empty shell.
   Status Discard();
 
@@ -70,6 +79,9 @@ class StagingFolder {
 
   std::filesystem::path path() const { return parent_path_ / stage_name_; }
   Status Enter();
+  Status TakeName();
+  Status ReturnName();
+  Result<bool> OthersHaveBegun() const;
   Status Lock(int operation) const;
   bool Current() const;
   Status TidyUp() const;
@@ -86,7 +98,10 @@ class StagingFolder {
   std::string target_;                 // as given, for messages
   std::filesystem::path parent_path_;  // absolute
   std::string name_;                   // of the target in its parent
-  std::string stage_name_;             // of the folder in its parent
+  std::string hidden_name_;            // of the folder in its parent, out of sight
+  std::string stage_name_;             // where it is: hidden_name_, or name_ for parts in the open
+  std::string mark_;                   // the file that tells a folder of parts: ".aoac-KEY"
+  std::set<std::string> states_;       // what OpenState has opened
   bool shared_ = false;
   Descriptor parent_, stage_, lock_;
 };

@@ -231,7 +231,7 @@ TEST(Staging, PartsWorkTogetherAndOnePublishes) {
   Scratch scratch;
   StagingFolder first = MustCreate(scratch.At("out"), Mode::kPart);
   StagingFolder second = MustCreate(scratch.At("out"), Mode::kPart);
-  EXPECT_EQ(StagingFolder::Create(scratch.At("out"), "k", Mode::kFresh).status().code(), StatusCode::kUsage);
+  EXPECT_EQ(StagingFolder::CheckTarget(scratch.At("out"), false).code(), StatusCode::kUsage);
   ASSERT_TRUE(WriteFiles(first, {{"a", "new a"}}).ok());
   ASSERT_TRUE(WriteFiles(second, {{"sub/b", "new b"}}).ok());
   ASSERT_TRUE(
@@ -250,6 +250,37 @@ TEST(Staging, PartsOneAfterTheOther) {
   ASSERT_TRUE(WriteFiles(second, {{"sub/b", "new b"}}).ok());
   ASSERT_TRUE(second.Publish(false, true).ok());
   EXPECT_EQ(Contents(scratch.At("out")), kNewFiles);
+}
+
+TEST(Staging, PartsBuildInTheOpen) {
+  Scratch scratch;
+  { ASSERT_TRUE(WriteFiles(MustCreate(scratch.At("out"), Mode::kPart), {{"a", "new a"}}).ok()); }
+  EXPECT_EQ(Names(scratch.root()), std::vector<std::string>{"out"});
+  EXPECT_TRUE(fs::exists(scratch.At("out/.aoac-k")));
+  EXPECT_EQ(StagingFolder::CheckTarget(scratch.At("out"), false).code(), StatusCode::kUsage);
+  StagingFolder other = *StagingFolder::Create(scratch.At("out"), "other", Mode::kPart);
+  EXPECT_EQ(other.CheckTarget(false).code(), StatusCode::kUsage);
+  ASSERT_TRUE(other.Discard().ok());
+  StagingFolder second = MustCreate(scratch.At("out"), Mode::kPart);
+  EXPECT_TRUE(second.CheckTarget(false).ok());
+  ASSERT_TRUE(WriteFiles(second, {{"sub/b", "new b"}}).ok());
+  ASSERT_TRUE(second.Publish(false, false).ok());
+  EXPECT_EQ(Contents(scratch.At("out")), kNewFiles);
+  EXPECT_EQ(Names(scratch.root()), std::vector<std::string>{"out"});
+}
+
+TEST(Staging, APartThatFailsAloneLeavesNothing) {
+  Scratch scratch;
+  StagingFolder first = MustCreate(scratch.At("out"), Mode::kPart);
+  ASSERT_TRUE(first.OpenState("journal-1").ok());
+  ASSERT_TRUE(first.Discard().ok());
+  EXPECT_TRUE(fs::is_empty(scratch.root()));
+  StagingFolder second = MustCreate(scratch.At("out"), Mode::kPart);
+  ASSERT_TRUE(second.OpenState("journal-1").ok());
+  StagingFolder third = MustCreate(scratch.At("out"), Mode::kPart);
+  ASSERT_TRUE(third.OpenState("journal-2").ok());
+  ASSERT_TRUE(third.Discard().ok());
+  ASSERT_TRUE(second.Publish(false, false).ok());
 }
 
 // What power loss survives, as far as the order of calls shows it: contents before names, names before publication, and
