@@ -210,7 +210,7 @@ class Lowering {
     d.fill_last = rule.fill_last;
     d.fill = own.fill;
     bool direct = leg == 0;
-    for (uint32_t use : own.uses) direct &= !(instance.in[use] & kResult) && IsPlainSource(instance.in[use]);
+    for (uint32_t use : own.uses) direct = direct && !(instance.in[use] & kResult) && IsPlainSource(instance.in[use]);
     if (direct) {
       d.relation = own.relation;
       for (uint32_t use : own.uses) d.slots.push_back(instance.in[use]);

@@ -60,7 +60,8 @@ class Verifier {
         last += (digit.extent - 1) * digit.in;
       }
       uint64_t end = block.offset + (static_cast<uint64_t>(last) + 1) * static_cast<uint64_t>(Width(move.in));
-      if (move.in_base < 0 || end > plan_.in_files[block.file].size) return fmt::format("move {} reads up to byte {}", m, end);
+      if (move.in_base < 0 || end > plan_.in_files[block.file].size)
+        return fmt::format("move {} reads up to byte {}", m, end);
     }
     return "";
   }

@@ -19,7 +19,9 @@ std::string Serialise(const FileContent& file) {
   if (!file.mesh.empty()) header["__metadata__"] = {{"aoa.mesh", file.mesh}, {"aoa.rank", file.rank}};
   std::string data;
   for (const auto& [name, block] : file.tensors) {
-    header[name] = {{"dtype", block.dtype}, {"shape", block.shape}, {"data_offsets", {data.size(), data.size() + block.bytes.size()}}};
+    header[name] = {{"dtype", block.dtype},
+                    {"shape", block.shape},
+                    {"data_offsets", {data.size(), data.size() + block.bytes.size()}}};
     data += block.bytes;
   }
   std::string text = header.dump();
@@ -58,7 +60,8 @@ FileContent Parse(const std::string& bytes) {
 
 std::string Difference(const StoredBlock& expected, const StoredBlock& got) {
   if (expected.dtype != got.dtype) return got.dtype + " instead of " + expected.dtype;
-  if (expected.shape != got.shape) return fmt::format("extents {} instead of {}", Json(got.shape).dump(), Json(expected.shape).dump());
+  if (expected.shape != got.shape)
+    return fmt::format("extents {} instead of {}", Json(got.shape).dump(), Json(expected.shape).dump());
   if (expected.bytes == got.bytes) return "";
   size_t at = 0;
   while (at < got.bytes.size() && expected.bytes[at] == got.bytes[at]) ++at;
@@ -97,7 +100,8 @@ std::map<std::string, FileContent> ReadSide(const std::string& folder) {
   return files;
 }
 
-std::string Difference(const std::map<std::string, FileContent>& expected, const std::map<std::string, FileContent>& got) {
+std::string Difference(const std::map<std::string, FileContent>& expected,
+                       const std::map<std::string, FileContent>& got) {
   for (const auto& [name, file] : got) {
     if (!expected.contains(name)) return name + " should not be there";
   }

@@ -21,6 +21,7 @@ void WriteSide(const std::string& folder, const std::map<std::string, FileConten
 std::map<std::string, FileContent> ReadSide(const std::string& folder);
 
 // What differs, or an empty text.
-std::string Difference(const std::map<std::string, FileContent>& expected, const std::map<std::string, FileContent>& got);
+std::string Difference(const std::map<std::string, FileContent>& expected,
+                       const std::map<std::string, FileContent>& got);
 
 }  // namespace aoa::property

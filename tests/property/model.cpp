@@ -25,7 +25,8 @@ Listed Joined(const Listed& left, const Listed& right) {
   for (const Label& a : left.labels) {
     for (const Label& b : right.labels) {
       bool filler = a.filler || b.filler;
-      out.labels.push_back(filler ? Label{0, 0, true} : Label{a.piece * right.pieces + b.piece, a.index + b.index, false});
+      out.labels.push_back(filler ? Label{0, 0, true}
+                                  : Label{a.piece * right.pieces + b.piece, a.index + b.index, false});
     }
   }
   return out;

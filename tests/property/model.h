@@ -1,8 +1,8 @@
 // What an axis type means, said a second time: an axis is the list of its elements, nothing is affine.
 //
-// An element of a program is known by its label: the statement, the piece, and the value of every index variable. Labels
-// are numbers that add up along the type: a variable's value times its weight, a summand's place in the order of pieces.
-// So a tensor is the outer sum of its axes' lists, a cut takes a part of a list, padding adds fillers.
+// An element of a program is known by its label: the statement, the piece, and the value of every index variable.
+// Labels are numbers that add up along the type: a variable's value times its weight, a summand's place in the order of
+// pieces. So a tensor is the outer sum of its axes' lists, a cut takes a part of a list, padding adds fillers.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,8 @@ struct Listed {
   int64_t pieces = 1;
 };
 
-// The elements of an axis at the coordinates, which are none for the whole axis. `dealt`: the values that a stage holds.
+// The elements of an axis at the coordinates, which are none for the whole axis. `dealt`: the values that a stage
+// holds.
 struct Place {
   const Variables& variables;
   const Meshes& mesh;

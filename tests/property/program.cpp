@@ -10,6 +10,15 @@ namespace {
 
 using Names = std::set<std::string>;
 
+bool InSomeName(const Program& program, size_t side, const std::string& variable) {
+  for (const StatementModel& statement : program.statements) {
+    for (const Tensor& tensor : statement.terms[side]) {
+      if (std::find(tensor.names.begin(), tensor.names.end(), variable) != tensor.names.end()) return true;
+    }
+  }
+  return false;
+}
+
 class Drawer {
  public:
   Drawer(uint64_t seed, bool large) : random_(seed), large_(large) {}
@@ -34,7 +43,8 @@ class Drawer {
     int64_t weight = 1;
     for (size_t i = 0, count = large_ ? 4 : 4 + Below(3); i < count; ++i) {
       Variable v;
-      v.extent = large_ ? static_cast<int64_t>(i < 2 ? 40 + Below(400) : 1 + Below(6)) : static_cast<int64_t>(1 + Below(6));
+      v.extent =
+          large_ ? static_cast<int64_t>(i < 2 ? 40 + Below(400) : 1 + Below(6)) : static_cast<int64_t>(1 + Below(6));
       if (!large_ && Chance(3)) v.extent = 0;
       v.weight = weight;
       weight *= std::max<int64_t>(1, v.extent);
@@ -47,7 +57,8 @@ class Drawer {
     side.name = std::string(1, static_cast<char>('a' + number));
     if (Chance(75)) {
       static const char* const names[] = {"tp", "pp", "ep"};
-      for (size_t i = 0, count = 1 + Below(3); i < count; ++i) side.mesh.push_back({names[i], static_cast<int64_t>(1 + Below(i == 0 ? 4 : 3))});
+      for (size_t i = 0, count = 1 + Below(3); i < count; ++i)
+        side.mesh.push_back({names[i], static_cast<int64_t>(1 + Below(i == 0 ? 4 : 3))});
       std::shuffle(side.mesh.begin(), side.mesh.end(), random_);
     }
     program_.sides.push_back(std::move(side));
@@ -104,7 +115,8 @@ class Drawer {
 
   static Names Common(const std::vector<Names>& pieces) {
     Names common = pieces[0];
-    for (const Names& piece : pieces) std::erase_if(common, [&](const std::string& name) { return !piece.contains(name); });
+    for (const Names& piece : pieces)
+      std::erase_if(common, [&](const std::string& name) { return !piece.contains(name); });
     return common;
   }
 
@@ -159,7 +171,8 @@ class Drawer {
     if (pieces.size() > 1) nodes.insert(nodes.begin() + static_cast<long>(Below(nodes.size() + 1)), NodeOf(pieces));
     for (size_t at = 0; at < nodes.size();) {
       size_t count = Chance(55) ? 1 : 1 + Below(nodes.size() - at);
-      axes.push_back(Combine(Node::Kind::kProduct, {nodes.begin() + static_cast<long>(at), nodes.begin() + static_cast<long>(at + count)}));
+      axes.push_back(Combine(Node::Kind::kProduct,
+                             {nodes.begin() + static_cast<long>(at), nodes.begin() + static_cast<long>(at + count)}));
       at += count;
     }
     return axes;
@@ -182,11 +195,13 @@ class Drawer {
           }
         }
       }
-      std::erase_if(used, [&](const std::string& name) { return program_.variables[name].extent == 0 || IsDealt(side, name); });
+      std::erase_if(
+          used, [&](const std::string& name) { return program_.variables[name].extent == 0 || IsDealt(side, name); });
       if (used.empty()) continue;
       auto it = used.begin();
       std::advance(it, static_cast<long>(Below(used.size())));
       side.deals.push_back(DealOf(*it, m, side.mesh[m].size));
+      side.deals.back().named = InSomeName(program_, s, *it);
     }
   }
 
@@ -211,7 +226,8 @@ class Drawer {
     } else if (Chance(40)) {
       deal.rule = " by [";
       for (int64_t s = 0; s < stages; ++s) {
-        int64_t count = s + 1 == stages ? extent - next : static_cast<int64_t>(Below(static_cast<size_t>(extent - next) + 1));
+        int64_t count =
+            s + 1 == stages ? extent - next : static_cast<int64_t>(Below(static_cast<size_t>(extent - next) + 1));
         deal.rule += (s == 0 ? "" : ", ") + std::to_string(count);
         give(s, count);
       }
@@ -219,7 +235,8 @@ class Drawer {
     } else {
       bool last = Chance(50);
       if (extent % stages != 0) deal.rule = last ? " surplus last" : " surplus first";
-      for (int64_t s = 0; s < stages; ++s) give(s, extent / stages + ((last ? s >= stages - extent % stages : s < extent % stages) ? 1 : 0));
+      for (int64_t s = 0; s < stages; ++s)
+        give(s, extent / stages + ((last ? s >= stages - extent % stages : s < extent % stages) ? 1 : 0));
     }
     return deal;
   }
@@ -250,14 +267,16 @@ class Drawer {
     node = std::move(pad);
   }
 
-  static bool IsCut(const Node& node) { return !node.cuts.empty() || std::any_of(node.parts.begin(), node.parts.end(), IsCut); }
+  static bool IsCut(const Node& node) {
+    return !node.cuts.empty() || std::any_of(node.parts.begin(), node.parts.end(), IsCut);
+  }
 
   // Cuts a node or nodes below it, no piece twice.
   void CutSome(const SideModel& side, Node& node, size_t axis) {
     if (!node.cuts.empty()) {
       if (node.cuts.size() > 1 || node.cuts[0].rounding != 0) return;
       int64_t parts = side.mesh[node.cuts[0].axis].size * side.mesh[axis].size;
-      if (ExtentOf(side, node) % parts == 0) node.cuts.push_back({axis, 0});
+      if (AllOf(Extents(side, node), [&](int64_t n) { return n % parts == 0; })) node.cuts.push_back({axis, 0});
       return;
     }
     bool descend = IsCut(node) || Chance(60);
@@ -268,14 +287,30 @@ class Drawer {
     } else if (!node.parts.empty() && descend) {
       CutSome(side, node.parts[Below(node.parts.size())], axis);
     } else if (!IsCut(node)) {
-      bool even = Divides(ExtentOf(side, node), side.mesh[axis].size);
+      bool even = AllOf(Extents(side, node), [&](int64_t n) { return Divides(n, side.mesh[axis].size); });
       node.cuts.push_back({axis, even && Chance(80) ? char{0} : Chance(50) ? 'c' : 'f'});
     }
   }
 
-  int64_t ExtentOf(const SideModel& side, Node node) const {
+  template <class Test>
+  static bool AllOf(const std::vector<int64_t>& numbers, Test test) {
+    return std::all_of(numbers.begin(), numbers.end(), test);
+  }
+
+  // Of a node before its own cuts, on every stage.
+  std::vector<int64_t> Extents(const SideModel& side, Node node) const {
     node.cuts.clear();
-    return static_cast<int64_t>(List(node, {program_.variables, side.mesh}).labels.size());
+    std::vector<int64_t> out;
+    for (int64_t rank = 0; rank < RankCount(side.mesh); ++rank) {
+      std::vector<int64_t> coordinates = CoordinatesOf(side.mesh, rank);
+      std::map<std::string, std::vector<int64_t>> dealt;
+      for (const Deal& deal : side.deals) {
+        if (!deal.named) dealt[deal.variable] = deal.stages[static_cast<size_t>(coordinates[deal.axis])];
+      }
+      out.push_back(
+          static_cast<int64_t>(List(node, {program_.variables, side.mesh, &coordinates, &dealt}).labels.size()));
+    }
+    return out;
   }
 
   std::mt19937_64 random_;
@@ -283,18 +318,22 @@ class Drawer {
   Program program_;
 };
 
-int WidthOf(const std::string& dtype) { return dtype == "I64" ? 8 : dtype == "U8" ? 1 : dtype == "I32" || dtype == "F32" ? 4 : 2; }
+int WidthOf(const std::string& dtype) {
+  return dtype == "I64" ? 8 : dtype == "U8" ? 1 : dtype == "I32" || dtype == "F32" ? 4 : 2;
+}
 
 // The value of an element: other labels have other values, as far as the width allows.
 uint64_t ValueOf(size_t statement, int64_t piece, int64_t index) {
-  uint64_t x = static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(piece) * 0xBF58476D1CE4E5B9ull + statement * 0x94D049BB133111EBull + 1;
+  uint64_t x = static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15ull +
+               static_cast<uint64_t>(piece) * 0xBF58476D1CE4E5B9ull + statement * 0x94D049BB133111EBull + 1;
   x ^= x >> 29;
   x *= 0xD6E8FEB86659FD93ull;
   return x ^ (x >> 32);
 }
 
 std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -304,21 +343,13 @@ std::string PatternOf(const Tensor& tensor) {
   return text;
 }
 
-bool InSomeName(const Program& program, size_t side, const std::string& variable) {
-  for (const StatementModel& statement : program.statements) {
-    for (const Tensor& tensor : statement.terms[side]) {
-      if (std::find(tensor.names.begin(), tensor.names.end(), variable) != tensor.names.end()) return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 Program DrawProgram(uint64_t seed, size_t sides, bool large) { return Drawer(seed, large).Draw(sides); }
 
 int64_t RankCount(const Meshes& mesh) {
-  return std::accumulate(mesh.begin(), mesh.end(), int64_t{1}, [](int64_t n, const MeshAxis& axis) { return n * axis.size; });
+  return std::accumulate(mesh.begin(), mesh.end(), int64_t{1},
+                         [](int64_t n, const MeshAxis& axis) { return n * axis.size; });
 }
 
 std::vector<int64_t> CoordinatesOf(const Meshes& mesh, int64_t rank) {
@@ -338,8 +369,10 @@ std::string Program::Text() const {
     const SideModel& side = sides[s];
     text += "side " + side.name + " {\n  format safetensors\n";
     for (size_t m = 0; m < side.mesh.size(); ++m) text += (m == 0 ? "  mesh " : ", ") + side.mesh[m].name;
+    for (size_t m = 0; m < side.mesh.size(); ++m) text += (m == 0 ? "  # " : ", ") + std::to_string(side.mesh[m].size);
     if (!side.mesh.empty()) text += "\n";
-    for (const Deal& deal : side.deals) text += "  place " + deal.variable + " on " + side.mesh[deal.axis].name + deal.rule + "\n";
+    for (const Deal& deal : side.deals)
+      text += "  place " + deal.variable + " on " + side.mesh[deal.axis].name + deal.rule + "\n";
     for (const StatementModel& statement : statements) {
       for (const Tensor& tensor : statement.terms[s]) {
         text += "  " + PatternOf(tensor) + " [";
@@ -373,17 +406,19 @@ class Storing {
       : program_(program), side_(program.sides[side]), coordinates_(CoordinatesOf(side_.mesh, rank)), filler_(filler) {
     for (const Deal& deal : side_.deals) {
       const std::vector<int64_t>& values = deal.stages[static_cast<size_t>(coordinates_[deal.axis])];
-      (InSomeName(program, side, deal.variable) ? named_ : dealt_)[deal.variable] = values;
+      (deal.named ? named_ : dealt_)[deal.variable] = values;
     }
   }
 
-  void Add(size_t statement, const Tensor& tensor, size_t at, const std::string& name, int64_t index, std::vector<StoredBlock>& out) const {
+  void Add(size_t statement, const Tensor& tensor, size_t at, const std::string& name, int64_t index,
+           std::vector<StoredBlock>& out) const {
     if (at < tensor.names.size()) {
       const std::string& variable = tensor.names[at];
       const Variable& v = program_.variables.at(variable);
       auto held = named_.find(variable);
       for (int64_t value = 0; value < v.extent; ++value) {
-        if (held != named_.end() && std::find(held->second.begin(), held->second.end(), value) == held->second.end()) continue;
+        if (held != named_.end() && std::find(held->second.begin(), held->second.end(), value) == held->second.end())
+          continue;
         Add(statement, tensor, at + 1, name + "." + std::to_string(value) + ".w", index + value * v.weight, out);
       }
       return;

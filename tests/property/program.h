@@ -1,5 +1,5 @@
-// Random programs that are well typed by construction: lists of pieces are drawn first, then groupings of each list into
-// tensors, one for every side. Extents, cuts, padding, placements and meshes are drawn with them.
+// Random programs that are well typed by construction: lists of pieces are drawn first, then groupings of each list
+// into tensors, one for every side. Extents, cuts, padding, placements and meshes are drawn with them.
 #pragma once
 
 #include <random>
@@ -14,7 +14,7 @@ struct Tensor {
   std::string stem;
   std::vector<std::string> names;  // variables in its name
   std::vector<Node> axes;
-  int64_t first_piece = 0;         // in the statement's list
+  int64_t first_piece = 0;  // in the statement's list
 };
 
 // A variable that a mesh axis deals.
@@ -23,6 +23,7 @@ struct Deal {
   size_t axis = 0;
   std::string rule;                          // " surplus first"
   std::vector<std::vector<int64_t>> stages;  // the values of each
+  bool named = false;                        // it stands in names, so its axes are whole
 };
 
 struct SideModel {
@@ -32,7 +33,7 @@ struct SideModel {
 };
 
 struct StatementModel {
-  std::string dtype;  // as a file spells it
+  std::string dtype;                       // as a file spells it
   std::vector<std::vector<Tensor>> terms;  // by side
 };
 
