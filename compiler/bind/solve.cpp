@@ -58,11 +58,12 @@ void Binder::CollectFacts() {
   const End& end = program_.ends[0];
   std::map<std::pair<uint32_t, size_t>, Fact> facts;
   std::set<std::pair<std::pair<uint32_t, size_t>, std::vector<int64_t>>> seen;
-  for (const FileGroup& group : end.groups) {
+  for (size_t g = 0; g < end.groups.size(); ++g) {
+    const FileGroup& group = end.groups[g];
     std::set<std::pair<uint32_t, uint32_t>> shapes;  // (family, shape)
     const SchemaTable& table = schema_.tables[group.table];
     for (size_t entry = 0; entry < table.size(); ++entry) {
-      const Match& match = matches_[group.table][entry];
+      const Match& match = matches_[g][entry];
       if (match.family < 0 || match.role >= 0) continue;
       auto family_index = static_cast<uint32_t>(match.family);
       if (!shapes.emplace(family_index, table[entry].shape).second) continue;
@@ -192,10 +193,9 @@ bool Binder::Solve(Fact& fact) {
     return false;
   }
   std::set<SymbolId> solvable = dimensions.SymbolsOf(*fact.axis, family.type_end, true);
-  bool padded = !family.partner_type && solvable.size() < all.size();
   if (unknown.size() != 1 || !solvable.contains(*unknown.begin())) return false;
   SymbolId symbol = *unknown.begin();
-  if (padded) {  // also inside a padding: an extent there fixes nothing
+  if (!family.partner_type) {  // also inside a padding: an extent there fixes nothing
     std::function<bool(const ast::Axis&, bool)> inside = [&](const ast::Axis& axis, bool in_pad) {
       if (in_pad && dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol)) return true;
       return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) { return inside(part, in_pad || axis.kind == ast::Axis::Kind::kPad); });
@@ -234,9 +234,9 @@ void Binder::Verify(Fact& fact) {
   if (IsPlainVariable(*fact.axis)) {
     std::set<SymbolId> symbols = dimensions.SymbolsOf(*fact.axis, family.type_end, false);
     bool dealt = std::any_of(program_.ends[0].placements.begin(), program_.ends[0].placements.end(), [&](const Placement& p) { return p.by_axis && p.variable == fact.axis->name.text; });
-    int any = 0;
-    bool alias = dimensions.Lower(*fact.axis, family.type_end, any).kind != Axis::Kind::kVariable;
-    if (symbols.size() == 1 && !dealt && !alias) {
+    Axis lowered = LowerFact(fact, nullptr);
+    bool whole = lowered.kind == Axis::Kind::kVariable && lowered.cuts.empty();  // no alias, and uncut where it is stored
+    if (symbols.size() == 1 && !dealt && whole) {
       for (const Observation& o : fact.observations) {
         dimensions.Offer(*symbols.begin(), {o.extent, fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});
       }
@@ -282,8 +282,9 @@ std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, 
   }
   std::set<int64_t> numbers;
   std::map<int64_t, int64_t> counts;  // by stage, of local numbers
-  for (const FileGroup& group : end.groups) {
-    for (const Match& match : matches_[group.table]) {
+  for (size_t g = 0; g < end.groups.size(); ++g) {
+    const FileGroup& group = end.groups[g];
+    for (const Match& match : matches_[g]) {
       if (match.family < 0 || match.role >= 0) continue;
       const Family& family = end.families[static_cast<size_t>(match.family)];
       if (family.ranges.contains(variable)) continue;

@@ -206,13 +206,13 @@ class Program(Layout):
         files = {'config.json': json.dumps(config)} if '--config' in command else {}
         text = ''.join(parts)
         if self.some('family'): text = 'family x-1\n' + text
+        if self.some('import'):
+            files['base.aoa'] = text
+            text = 'import "base.aoa"\n'
         if self.some('default_block'):
             text = f'default {{ from {self.a.name} "src"  to {self.b.name} "out" }}\n' + text
             i = command.index('--from' if self.chance(0.5) else '--to')
             command = command[:i] + command[i + 2:]
-        if self.some('import'):
-            files['base.aoa'] = text
-            text = 'import "base.aoa"\n'
         if self.some('noise'): text = self.noise(text)
         return Case('# ' + ' '.join(sorted(set(self.features))) + '\n' + text, command, sources, files)
 
