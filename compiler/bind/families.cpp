@@ -166,8 +166,12 @@ bool Binder::AddFamilies() {
   return any;
 }
 
-// Whether a declaration of a tensor that the line names is still undecided.
+// Whether a name of the line, or a declaration of it, is still undecided.
 bool Binder::Awaits(const Line& line) const {
+  auto unknown = [this](size_t end, const std::vector<Operand>& operands) {
+    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && !Resolved(end, o.pattern); });
+  };
+  if (unknown(line.leg, line.in()) || unknown(line.leg + 1, line.out())) return true;
   return std::any_of(pending_.begin(), pending_.end(), [&](const PendingDeclaration& p) {
     if (p.end != line.leg && p.end != line.leg + 1) return false;
     const std::vector<Operand>& operands = p.end == line.leg ? line.in() : line.out();

@@ -195,12 +195,12 @@ bool Binder::Solve(Fact& fact) {
   std::set<SymbolId> solvable = dimensions.SymbolsOf(*fact.axis, family.type_end, true);
   if (unknown.size() != 1 || !solvable.contains(*unknown.begin())) return false;
   SymbolId symbol = *unknown.begin();
-  if (!family.partner_type) {  // also inside a padding: an extent there fixes nothing
-    std::function<bool(const ast::Axis&, bool)> inside = [&](const ast::Axis& axis, bool in_pad) {
-      if (in_pad && dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol)) return true;
-      return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) { return inside(part, in_pad || axis.kind == ast::Axis::Kind::kPad); });
+  if (!family.partner_type) {  // also in a padding, or its multiple: an extent there fixes nothing
+    std::function<bool(const ast::Axis&)> inside = [&](const ast::Axis& axis) {
+      if (axis.kind == ast::Axis::Kind::kPad) return dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol);
+      return std::any_of(axis.parts.begin(), axis.parts.end(), inside);
     };
-    if (inside(*fact.axis, false)) return false;
+    if (inside(*fact.axis)) return false;
   }
   std::vector<int64_t> fitting;
   std::vector<int64_t> candidates = Candidates(fact, symbol);

@@ -366,6 +366,8 @@ class Lowering {
     std::string key = fmt::format("{}", own.relation);
     std::map<TensorId, uint32_t> numbers;
     std::vector<std::vector<uint32_t>> renumbered;
+    std::vector<uint32_t> tables;       // the norms of the sources, which become one table
+    std::vector<int64_t> table_base;    // where those of each source begin in it
     for (uint32_t use : own.uses) {
       const std::optional<Definition>& source = DefinitionAt(leg, instance.in[use]);
       AOA_CHECK(source.has_value(), "a statement reads what nothing defines");
@@ -377,7 +379,14 @@ class Lowering {
         list.push_back(it->second);
         key += fmt::format("{},", it->second);
       }
-      if (source->norms) d.norms = source->norms;
+      table_base.push_back(source->norms ? AddTable(*source->norms, tables) : 0);
+      key += fmt::format("@{}", table_base.back());
+    }
+    if (!tables.empty()) d.norms = JoinedNorms(tables);
+    if (d.norms && own.normalized) {
+      diagnostics_.Error(Code::kTooDeep, program_.legs[leg].rules[instance.rule].where, "what an earlier statement has normalized is normalized again")
+          .Note("the second lengths are those of values that no file holds")
+          .Help("convert in two steps");
     }
     if (auto it = composed_.find(key); it != composed_.end()) {
       d.relation = it->second;
@@ -390,7 +399,9 @@ class Lowering {
     for (uint32_t s = 0; s < own.uses.size(); ++s) {
       Relation source = out_.relations[DefinitionAt(leg, instance.in[own.uses[s]])->relation];
       for (Piece& piece : source) {
-        if (piece.source != Piece::kConstant) piece.source = renumbered[s][piece.source];
+        if (piece.source == Piece::kConstant) continue;
+        piece.source = renumbered[s][piece.source];
+        piece.table_base += table_base[s];
       }
       Relation second = out_.relations[own.relation];
       bool ok = Compose(source, second, s, [this](uint32_t a, uint32_t b) { return JoinChains(a, b); }, result, kMostPieces);
@@ -403,6 +414,48 @@ class Lowering {
     }
     d.relation = Intern(std::move(result));
     composed_[key] = d.relation;
+  }
+
+  // Where the numbers of a table begin if it is put behind others, or is one of them.
+  int64_t AddTable(uint32_t table, std::vector<uint32_t>& tables) const {
+    int64_t base = 0;
+    for (uint32_t other : tables) {
+      if (other == table) return base;
+      base += out_.norms[other].size;
+    }
+    tables.push_back(table);
+    return base;
+  }
+
+  // Several tables as one.
+  uint32_t JoinedNorms(const std::vector<uint32_t>& tables) {
+    if (tables.size() == 1) return tables[0];
+    auto [it, added] = joined_norms_.try_emplace(tables, static_cast<uint32_t>(out_.norms.size()));
+    if (!added) return it->second;
+    NormTable joined;
+    joined.dtype = out_.norms[tables[0]].dtype;
+    joined.first_slot = static_cast<uint32_t>(out_.slots.size());
+    Relation relation;
+    int64_t elements = 0;
+    for (uint32_t number : tables) {
+      const NormTable table = out_.norms[number];
+      AOA_CHECK(table.dtype == joined.dtype, "norms of different types");
+      int64_t next = elements;
+      for (Piece piece : out_.relations[table.relation]) {
+        if (ElementCount(piece) > 0) next = std::max(next, elements + OutSpan(piece).last + 1);
+        piece.out_base += elements;
+        piece.table_base += joined.size;
+        if (piece.source != Piece::kConstant) piece.source += joined.slot_count;
+        relation.push_back(std::move(piece));
+      }
+      elements = next;
+      joined.size += table.size;
+      joined.slot_count += table.slot_count;
+      for (uint32_t s = 0; s < table.slot_count; ++s) out_.slots.push_back(out_.slots[table.first_slot + s]);
+    }
+    joined.relation = Intern(std::move(relation));
+    out_.norms.push_back(joined);
+    return it->second;
   }
 
   // The table of norms of a statement's source: one number per index of all variables but the normalised one.
@@ -677,6 +730,7 @@ class Lowering {
   std::map<std::string, uint32_t> relation_ids_;
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> joined_;
   std::map<std::string, Own> steps_;
+  std::map<std::vector<uint32_t>, uint32_t> joined_norms_;
   std::map<std::string, uint32_t> composed_;
   std::map<TensorId, size_t> weight_targets_;
 };
