@@ -76,6 +76,7 @@ class Binder {
   Axis LowerFact(const Fact& fact, const Dimensions::Trial* trial);
   std::optional<int64_t> Predict(const Fact& fact, const Observation& seen, const Dimensions::Trial* trial);
   std::vector<int64_t> Candidates(const Fact& fact, SymbolId unknown);
+  std::vector<int64_t> AllCandidates(const Fact& fact) const;
   bool NamesToExtents();
   std::optional<std::set<int64_t>> NumbersOf(const std::string& variable, bool& required, const Family*& example);
 
