@@ -178,6 +178,19 @@ std::optional<Layout> Layouts::Try(const bind::End& end, const Mesh& mesh, const
   return Layouts(end, ignored).Make(type, mesh, false, nullptr);
 }
 
+// That the shape in the files, where `stored` gives another than the type's, has as many elements as the type.
+bool Layouts::HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const {
+  for (const View& block : layout.blocks) {
+    int64_t count = ElementCount(block.shape);
+    if (count == block.elements) continue;
+    diagnostics_.Error(diag::Code::kNoFit, where, "the stored shape of `" + name + "` has " + std::to_string(count) + " elements, its type " + std::to_string(block.elements))
+        .Found(aoa::ToString(block.shape))
+        .Note("`stored` gives the same elements another shape");
+    return false;
+  }
+  return true;
+}
+
 const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, SourceRange where) {
   auto it = layouts_.find({type, flat});
   if (it == layouts_.end()) {
@@ -188,6 +201,7 @@ const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, Sou
       diagnostics_.Warning(diag::Code::kRepeatedSum, node->where ? node->where : where, "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name + "` is repeated on neighbouring ranks, with every summand beside it")
           .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
     }
+    if (layout && !HoldsAll(*layout, name, where)) layout = std::nullopt;
     it = layouts_.emplace(std::pair(type, flat), std::move(layout)).first;
   }
   return it->second ? &*it->second : nullptr;

@@ -36,6 +36,7 @@ class Layouts {
   static std::optional<Layout> Try(const bind::End& end, const Mesh& mesh, const TensorType& type);
 
  private:
+  bool HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const;
   std::optional<Layout> Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const;
 
   const bind::End& end_;
