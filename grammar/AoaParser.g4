@@ -130,12 +130,7 @@ targetOrAttribute
   ;
 attributeValue : number = NUMBER | text = NAME | quoted = (STRING | QUOTED_VALUE) ;
 
-operand : tensor = tensorName (type = bracket)? (attributes += operandAttribute)* ;
-operandAttribute
-  : STORED stored = bracket
-  | COLON dtype = word
-  | transposed = TRANSPOSE
-  ;
+operand : tensor = tensorName (type = bracket (STORED stored = bracket)?)? (transposed = TRANSPOSE)? (COLON dtype = word (STORED late = bracket)?)? ;
 
 // ---------------------------------------------------------------- heads of for and if
 

@@ -154,7 +154,7 @@ std::optional<Path> FindPath(const Unit& unit, const std::string& from, const st
       for (bool backwards : {false, true}) {
         const std::string& start = backwards ? map.right : map.left;
         const std::string& end = backwards ? map.left : map.right;
-        if (start != at || !(backwards ? map.leftwards : map.rightwards) || came.contains(end) || !unit.sides.contains(end)) continue;
+        if (start != at || came.contains(end) || !unit.sides.contains(end)) continue;
         came[end] = {&map, backwards};
         queue.push_back(end);
       }
@@ -162,7 +162,7 @@ std::optional<Path> FindPath(const Unit& unit, const std::string& from, const st
   }
   if (!came.contains(to)) {
     auto& d = diagnostics.Error(Code::kNoPath, {}, fmt::format("no maps lead from side `{}` to side `{}`", from, to));
-    for (const Map& map : unit.maps) d.Note(fmt::format("there is `map {} {} {}`", map.left, map.leftwards && map.rightwards ? "<->" : map.leftwards ? "<-" : "->", map.right));
+    for (const Map& map : unit.maps) d.Note(fmt::format("there is `map {} <-> {}`", map.left, map.right));
     return std::nullopt;
   }
   Path path;

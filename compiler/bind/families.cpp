@@ -184,8 +184,8 @@ void Binder::AddImplicit(const Line& line) {
   diag::Diagnostics ignored;  // attributes are reported once, by the check of statements
   Attributes attributes = ReadAttributes(*line.statement->node, ignored);
   const std::vector<Operand>&in = line.in(), &out = line.out();
-  bool moves = attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || (in.size() == 1 && in[0].node->transposed) ||
-               (out.size() == 1 && out[0].node->transposed);
+  auto reshapes = [](const std::vector<Operand>& operands) { return operands.size() == 1 && (operands[0].node->transposed || operands[0].pattern.HasStar()); };
+  bool moves = attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || reshapes(in) || reshapes(out);
   // An untyped name opposite a single typed one has that type.
   auto partner = [&](const std::vector<Operand>& other) -> const Operand* {
     bool single = in.size() == 1 && out.size() == 1 && !in[0].pattern.HasStar() && !out[0].pattern.HasStar();

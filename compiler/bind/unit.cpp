@@ -325,7 +325,6 @@ class UnitReader {
     Map& map = unit_.maps.emplace_back();
     map.left = node.left.text;
     map.right = node.right.text;
-    map.leftwards = map.rightwards = false;
     imported_statements_.push_back(0);
     return map;
   }
@@ -340,9 +339,6 @@ class UnitReader {
       diagnostics_.Error(Code::kNoPath, Join(node.left.where, node.right.where), fmt::format("a map from side `{}` to itself", node.left.text))
           .Note("a side to itself is the identity over its tensors and needs no map");
     }
-    bool right = node.arrow != ast::Arrow::kLeft, left = node.arrow != ast::Arrow::kRight;
-    map.rightwards |= flipped ? left : right;
-    map.leftwards |= flipped ? right : left;
     size_t index = static_cast<size_t>(&map - unit_.maps.data());
     for (const ast::MapItem& item : node.items) ReadMapItem(item, index, flipped, {});
   }

@@ -74,7 +74,6 @@ struct Statement {
 struct Map {
   std::string left, right;
   std::vector<SourceRange> where;
-  bool leftwards = true, rightwards = true;  // directions that the heads allow
   std::vector<Statement> statements;
 };
 

@@ -245,10 +245,10 @@ class Lowering {
     std::vector<size_t> first_in = Firsts(view.in);
     std::map<uint32_t, uint32_t> numbers;  // instance's tensor -> source
     Relation relation;
-    int64_t tables = 0;                    // numbers in the tables of norms of the pieces so far
+    int64_t norms = 0;
     for (const MatchedPiece& p : pieces) {
       if (p.out != operand) continue;
-      AddPieces(leg, instance, p, member, view, first_in, own, to, numbers, own.uses, relation, tables);
+      AddPieces(leg, instance, p, member, view, first_in, own, to, numbers, own.uses, relation, norms);
     }
     own.relation = Intern(std::move(relation));
     return own;
@@ -261,11 +261,12 @@ class Lowering {
   };
 
   // The boxes that a matched piece gives to one member of a stack: stacked variables choose tensors and are not digits.
+  // `norms` counts the norms of the pieces before it: each has its own.
   void AddPieces(size_t leg, const Instance& instance, const MatchedPiece& p, size_t member, const bind::RuleView& view, const std::vector<size_t>& first_in, const Own& own, DType to,
-                 std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses, Relation& relation, int64_t& tables) {
+                 std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses, Relation& relation, int64_t& norms) {
     const Rule& rule = program_.legs[leg].rules[instance.rule];
     Piece base;
-    base.table_base = tables;
+    if (own.normalized) base.table_base = norms;
     base.out_base = p.out_base;
     base.in_base = p.in_base;
     int64_t chosen = 0;                           // tensor of the in operand's stack
@@ -296,7 +297,7 @@ class Lowering {
         base.digits.insert(base.digits.begin(), {v.extent, v.out, p.in == MatchedPiece::kBlank ? 0 : v.in, table_stride});
       }
     }
-    if (own.normalized) tables += table;
+    norms += table;
     if (p.in == MatchedPiece::kBlank) {
       base.source = Piece::kConstant;
       base.in_base = Intern(own.fill);

@@ -228,7 +228,6 @@ struct MapItem {
 
 struct Map {
   Ident left, right;
-  Arrow arrow = Arrow::kBoth;
   std::vector<MapItem> items;
   SourceRange where;  // of the head
 };

@@ -11,7 +11,11 @@ void Builder::Add(AoaParser::MapBlockContext* tree, std::vector<ast::Item>& out)
   if (!Good(tree->head)) return;
   map.left = Build(tree->head->left);
   map.right = Build(tree->head->right);
-  map.arrow = Build(tree->head->direction);
+  if (Build(tree->head->direction) != ast::Arrow::kBoth) {
+    Error(Code::kSyntax, Range(tree->head->direction), "a map that goes one way only")
+        .Expected("`map " + map.left.text + " <-> " + map.right.text + "`")
+        .Note("the arrows of its statements say what goes one way");
+  }
   map.where = Range(tree->head);
   out.emplace_back(std::move(map));
 }
@@ -84,31 +88,28 @@ ast::Operand Builder::Build(AoaParser::OperandContext* tree) {
     else
       operand.type = BuildType(tree->type);
   }
-  for (AoaParser::OperandAttributeContext* attribute : tree->attributes) Add(attribute, operand);
-  if (operand.blank && (tree->type || !tree->attributes.empty())) {
+  for (AoaParser::BracketContext* stored : {tree->stored, tree->late}) {
+    if (!stored) continue;
+    if (!operand.type)
+      Error(Code::kSyntax, Range(stored), "a stored shape without a type").Help("write `name [type] stored [shape]`");
+    else if (operand.type->stored)
+      Error(Code::kSyntax, Range(stored), "a second stored shape of one tensor");
+    else
+      AddStored(stored, *operand.type);
+  }
+  if (tree->transposed) {
+    operand.transposed = true;
+    operand.transposed_where = Range(tree->transposed);
+  }
+  if (tree->dtype) {
+    operand.dtype = BuildDType(tree->dtype);
+    operand.dtype_where = Range(tree->dtype);
+  }
+  if (operand.blank && (tree->type || tree->transposed || tree->dtype)) {
     Error(Code::kSyntax, operand.where, "`_` stands for no tensor and has no type")
         .Help("the type of what is dropped or filled is that of the other side");
   }
   return operand;
-}
-
-void Builder::Add(AoaParser::OperandAttributeContext* tree, ast::Operand& out) {
-  bool again = (tree->stored && out.type && out.type->stored) || (tree->dtype && out.dtype_where) ||
-               (tree->transposed && out.transposed);
-  if (again) {
-    Error(Code::kSyntax, Range(tree->start), Quote(TextOf(tree->start)) + " stands twice after one tensor");
-  } else if (tree->stored) {
-    if (out.type)
-      AddStored(tree->stored, *out.type);
-    else
-      Error(Code::kSyntax, Range(tree), "a stored shape without a type").Help("write `name [type] stored [shape]`");
-  } else if (tree->dtype) {
-    out.dtype = BuildDType(tree->dtype);
-    out.dtype_where = Range(tree->dtype);
-  } else {
-    out.transposed = true;
-    out.transposed_where = Range(tree->transposed);
-  }
 }
 
 // A tensor is transposed where it is read. In both directions at once either side may say it.

@@ -57,7 +57,6 @@ class Builder {
   void Add(AoaParser::MapIfContext* tree, std::vector<ast::MapItem>& out);
   void Add(AoaParser::StatementContext* tree, std::vector<ast::MapItem>& out);
   ast::Operand Build(AoaParser::OperandContext* tree);
-  void Add(AoaParser::OperandAttributeContext* tree, ast::Operand& out);
   void Add(AoaParser::TargetOrAttributeContext* tree, ast::Statement& out);
   void Check(const ast::Attribute& attribute);
   void CheckTransposed(const ast::Statement& statement);

@@ -74,7 +74,7 @@ class Dumper {
   void Node(const ast::Import& node) { Line("import {}", Json(node.path)); }
   void Node(const ast::Side& node) { Block(fmt::format("side {}", node.name.text), node.items); }
   void Node(const ast::Map& node) {
-    Block(fmt::format("map {} {} {}", node.left.text, ArrowText(node.arrow), node.right.text), node.items);
+    Block(fmt::format("map {} <-> {}", node.left.text, node.right.text), node.items);
   }
 
   void Node(const ast::Default& node) {

@@ -129,9 +129,8 @@ size_t Lexer::MapWord(const Token& token) {
   char next = Peek(token.end);
   if (next == '=') return AoaLexer::KEY;
   std::string_view text = TextOf(token);
-  // `a [x y] : bf16 stored [y x]`: no tensor's name follows a name, a type or `^T`.
-  bool within = last_ == AoaLexer::RBRACKET || last_ == AoaLexer::NAME || last_ == AoaLexer::TRANSPOSE;
-  if (within && text == "stored") return AoaLexer::STORED;
+  bool behind = last_ == AoaLexer::RBRACKET || (last_ == AoaLexer::NAME && next == '[');  // a type, or an element type
+  if (behind && text == "stored") return AoaLexer::STORED;
   bool alone = next == ',' || next == '\n' || next == '}';
   if (arrow_ && last_ == AoaLexer::COMMA && alone && Contains(Flags(), text)) return AoaLexer::FLAG;
   return AoaLexer::NAME;

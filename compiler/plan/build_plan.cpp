@@ -71,6 +71,9 @@ class Builder {
       Plan::InShard& shard = plan_.in_shards[it->second + block];
       if (shard.file == 0xFFFFFFFF || schema_.files[file].rank < schema_.files[shard.file].rank) shard = {file, offset};
     });
+    std::vector<bool> held;
+    for (size_t b = 0; b < layout.blocks.size(); ++b) held.push_back(plan_.in_shards[it->second + b].file != 0xFFFFFFFF);
+    from_layouts_.CheckHeld(layout, held, diag::Printable(from_.NameOf(id)), WhereOf(id));
     return it->second;
   }
 
@@ -90,8 +93,12 @@ class Builder {
     const Tensor& tensor = from_.tensors[id];
     uint32_t type = tensor.role < 0 ? tensor.type : from_.tensors[tensor.weight].type;
     bool flat = tensor.role >= 0 && from_.zero && from_.zero->by.text == "flat";
-    SourceRange where = tensor.family == bind::kNoFamily ? SourceRange{} : from_.families[tensor.family].where;
-    return from_layouts_.Of(type, flat, diag::Printable(from_.NameOf(id)), where);
+    return from_layouts_.Of(type, flat, diag::Printable(from_.NameOf(id)), WhereOf(id));
+  }
+
+  SourceRange WhereOf(TensorId id) const {
+    const Tensor& tensor = from_.tensors[id];
+    return tensor.family == bind::kNoFamily ? SourceRange{} : from_.families[tensor.family].where;
   }
 
   SlotLayout SlotOf(TensorId id) { return {LayoutOf(id), from_.tensors[id].dtype}; }

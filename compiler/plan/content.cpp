@@ -115,6 +115,7 @@ class ContentMaker {
       bool flat = state && end_.zero && end_.zero->by.text == "flat";
       item.owned = state && end_.zero && end_.zero->by.text == "whole";
       item.layout = layouts_.Of(tensor.type, flat, diag::Printable(end_.NameOf(target.tensor)), WhereOf(target.tensor));
+      if (item.layout && !end_.mesh.overlays.empty()) CheckStages(item);
       if (item.layout) items_.push_back(std::move(item));
     }
     for (uint32_t s = 0; s < index_.scalars.size(); ++s) items_.push_back(MakeItem({ContentEntry::Kind::kScalar, s}, index_.scalars[s].tensor));
@@ -126,6 +127,15 @@ class ContentMaker {
     }
     std::stable_sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.order < b.order; });
     NumberWeights();
+  }
+
+  // A stage's ranks may have too few coordinates on an overlay's axis.
+  void CheckStages(const Item& item) {
+    std::vector<bool> held(item.layout->blocks.size());
+    for (int64_t rank = 0; rank < end_.mesh.ranks(); ++rank) {
+      if (Holds(item, end_.mesh.Coordinates(rank))) held[item.layout->of_rank[static_cast<size_t>(rank)]] = true;
+    }
+    layouts_.CheckHeld(*item.layout, held, diag::Printable(end_.NameOf(item.id)), WhereOf(item.id));
   }
 
   // For states that are kept whole: weights in declared order, every family by its numbers.

@@ -1,5 +1,7 @@
 #include "compiler/plan/layouts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -197,6 +199,14 @@ const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, Sou
     CutProblem problem;
     auto layout = Make(end_.types[type], end_.mesh, flat, &problem);
     if (!layout) bind::ReportCut(problem, end_.mesh, name, where, diagnostics_);
+    if (layout) {
+      int64_t elements = ElementCount(WithoutCutsAndPadding(end_.types[type])), held = 0;
+      for (const Relation& primary : layout->primary) held += ElementCount(primary);
+      if (held != elements) {
+        ReportLost(elements, held, name, where);
+        layout.reset();
+      }
+    }
     if (const Axis* node = layout ? RepeatedSum(end_.types[type], end_.mesh) : nullptr) {
       diagnostics_.Warning(diag::Code::kRepeatedSum, node->where ? node->where : where, "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name + "` is repeated on neighbouring ranks, with every summand beside it")
           .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
@@ -205,6 +215,23 @@ const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, Sou
     it = layouts_.emplace(std::pair(type, flat), std::move(layout)).first;
   }
   return it->second ? &*it->second : nullptr;
+}
+
+bool Layouts::CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name, SourceRange where) {
+  int64_t elements = 0, found = 0;
+  for (size_t b = 0; b < layout.blocks.size(); ++b) {
+    elements += ElementCount(layout.primary[b]);
+    if (held[b]) found += ElementCount(layout.primary[b]);
+  }
+  if (found < elements) ReportLost(elements, found, name, where);
+  return found == elements;
+}
+
+void Layouts::ReportLost(int64_t elements, int64_t held, const std::string& name, SourceRange where) {
+  diagnostics_.Error(diag::Code::kCutTwice, where, "the ranks do not hold all of `" + name + "`")
+      .Expected(fmt::format("{} elements, shared among {} ranks", elements, end_.mesh.ranks()))
+      .Found(fmt::format("{} elements", held))
+      .Note("mesh axes that share ranks, such as an overlay's and those that it covers, cut and deal this tensor at once");
 }
 
 }  // namespace aoa::plan

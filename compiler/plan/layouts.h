@@ -32,11 +32,15 @@ class Layouts {
   // `name` and `where` are for messages. Nothing, and a diagnostic, if a cut does not divide.
   const Layout* Of(uint32_t type, bool flat, const std::string& name, SourceRange where);
 
+  // Reports a tensor whose ranks do not hold all of it. False if `held`, by block, lacks one that has elements.
+  bool CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name, SourceRange where);
+
   // A layout of another mesh, for trying sizes: nothing if a cut does not divide.
   static std::optional<Layout> Try(const bind::End& end, const Mesh& mesh, const TensorType& type);
 
  private:
   bool HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const;
+  void ReportLost(int64_t elements, int64_t held, const std::string& name, SourceRange where);
   std::optional<Layout> Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const;
 
   const bind::End& end_;

@@ -87,6 +87,8 @@ Result<std::vector<double>> ReadNorm(const Plan& plan, const Plan::Norm& norm, S
     // Digits by falling out stride: for equal rows of the table the normalised axis rises.
     std::vector<int64_t> position(move->digits, 0);
     auto width = static_cast<int64_t>(Width(move->in));
+    const ValueChain& chain = plan.chains[move->chain];
+    DType type = chain.empty() ? move->in : chain.back().to;
     for (bool more = true; more;) {
       int64_t in = move->in_base, row = move->table_base;
       for (uint32_t d = 0; d < move->digits; ++d) {
@@ -94,8 +96,8 @@ Result<std::vector<double>> ReadNorm(const Plan& plan, const Plan::Norm& norm, S
         row += position[d] * plan.digits[move->first_digit + d].table;
       }
       uint32_t flags = 0;
-      AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Value(shard, move->in, static_cast<uint64_t>(in * width), plan.chains[move->chain], 1, flags));
-      double value = Decode(move->out, bits);
+      AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Value(shard, move->in, static_cast<uint64_t>(in * width), chain, 1, flags));
+      double value = Decode(type, bits);
       sums[static_cast<size_t>(row)] += value * value;
       more = false;
       for (size_t d = move->digits; d-- > 0;) {
