@@ -104,6 +104,14 @@ std::optional<int64_t> Binder::FamilyNamed(size_t end, const std::string& text) 
   return std::nullopt;
 }
 
+// With the values of `${=...}`; nothing while they are unknown.
+std::optional<Pattern> Binder::Resolved(size_t end, const Pattern& pattern) const {
+  return pattern.Resolve([&](const ast::Expr& e) -> std::optional<int64_t> {
+    Value value = Evaluate(e, program_.dimensions->ScopeAt(end), Arithmetic::kExact);
+    return value.known() ? value.integer : std::nullopt;
+  });
+}
+
 bool Binder::AddFamilies() {
   Dimensions& dimensions = *program_.dimensions;
   auto evaluate = [&](size_t end) {
@@ -158,8 +166,12 @@ bool Binder::AddFamilies() {
   return any;
 }
 
-// Whether a declaration of a tensor that the line names is still undecided.
+// Whether a name of the line, or a declaration of it, is still undecided.
 bool Binder::Awaits(const Line& line) const {
+  auto unknown = [this](size_t end, const std::vector<Operand>& operands) {
+    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && !Resolved(end, o.pattern); });
+  };
+  if (unknown(line.leg, line.in()) || unknown(line.leg + 1, line.out())) return true;
   return std::any_of(pending_.begin(), pending_.end(), [&](const PendingDeclaration& p) {
     if (p.end != line.leg && p.end != line.leg + 1) return false;
     const std::vector<Operand>& operands = p.end == line.leg ? line.in() : line.out();
@@ -176,7 +188,7 @@ void Binder::AddImplicit(const Line& line) {
   bool moves = attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || reshapes(in) || reshapes(out);
   // An untyped name opposite a single typed one has that type.
   auto partner = [&](const std::vector<Operand>& other) -> const Operand* {
-    bool single = in.size() == 1 && out.size() == 1;
+    bool single = in.size() == 1 && out.size() == 1 && !in[0].pattern.HasStar() && !out[0].pattern.HasStar();
     bool copied = attributes.copy && other.size() == 1;
     return !moves && (single || copied) && !other[0].node->blank ? &other[0] : nullptr;
   };
@@ -186,11 +198,7 @@ void Binder::AddImplicit(const Line& line) {
 
 void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner, size_t partner_end) {
   if (operand.node->blank) return;
-  Dimensions& dimensions = *program_.dimensions;
-  auto pattern = operand.pattern.Resolve([&](const ast::Expr& e) -> std::optional<int64_t> {
-    Value value = Evaluate(e, dimensions.ScopeAt(end), Arithmetic::kExact);
-    return value.known() ? value.integer : std::nullopt;
-  });
+  auto pattern = Resolved(end, operand.pattern);
   if (!pattern) return;  // reported when the statement is bound
   End& at = program_.ends[end];
   auto existing = FamilyNamed(end, pattern->text());
@@ -231,15 +239,16 @@ void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& st
 
 // `tied` and `blocks of` as families of the same end.
 void Binder::LinkFamilies() {
+  auto link = [this](size_t e, const std::optional<Pattern>& named, std::optional<size_t>& to) {
+    auto pattern = named ? Resolved(e, *named) : std::nullopt;
+    if (!pattern) return;
+    if (auto family = FamilyNamed(e, pattern->text())) to = static_cast<size_t>(*family);
+  };
   for (size_t e = 0; e < program_.ends.size(); ++e) {
     for (Family& family : program_.ends[e].families) {
       if (!family.declaration) continue;
-      if (family.declaration->tied) {
-        if (auto original = FamilyNamed(e, family.declaration->tied->text())) family.tied = static_cast<size_t>(*original);
-      }
-      if (family.declaration->blocks_of) {
-        if (auto weight = FamilyNamed(e, family.declaration->blocks_of->text())) family.blocks_of = static_cast<size_t>(*weight);
-      }
+      link(e, family.declaration->tied, family.tied);
+      link(e, family.declaration->blocks_of, family.blocks_of);
     }
   }
 }

@@ -67,6 +67,7 @@ class RulesCommand {
     size_t sides = unit_->sides.size(), maps = unit_->maps.size();
     if (options_.json) fmt::print("{}\n", nlohmann::ordered_json{{"sides", sides}, {"maps", maps}}.dump(2));
     else if (!options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(sides, "side"), Count(maps, "map"));
+    if (!options_.json && !options_.quiet && (options_.from || options_.to)) fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
   }
 
   Exit EmitAst() {
@@ -74,11 +75,6 @@ class RulesCommand {
     if (!text.ok()) session_.Fail(text.status());
     else fmt::print("{}", parse::Dump(parse::Parse(session_.sources.Add(options_.rules, *std::move(text)), session_.diagnostics)));
     return session_.Finish();
-  }
-
-  void ReportCheck() const {
-    fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(unit_->sides.size(), "side"), Count(unit_->maps.size(), "map"));
-    if (options_.from || options_.to) fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
   }
 
   // ------------------------------------------------------------ what to convert

@@ -210,7 +210,7 @@ class Lowering {
     d.fill_last = rule.fill_last;
     d.fill = own.fill;
     bool direct = leg == 0;
-    for (uint32_t use : own.uses) direct &= !(instance.in[use] & kResult) && IsPlainSource(instance.in[use]);
+    for (uint32_t use : own.uses) direct = direct && !(instance.in[use] & kResult) && IsPlainSource(instance.in[use]);
     if (direct) {
       d.relation = own.relation;
       for (uint32_t use : own.uses) d.slots.push_back(instance.in[use]);
@@ -331,7 +331,9 @@ class Lowering {
   static ValueChain ChainOf(const Rule& rule, DType from, DType to) {
     ValueChain chain;
     if (rule.scale || rule.offset) {
-      ValueStep step{ValueStep::Kind::kAffine, DType::kF32, rule.overflow, rule.inverse, static_cast<float>(rule.scale.value_or(1)), static_cast<float>(rule.offset.value_or(0))};
+      // What is not given changes nothing: -0 + -0 is -0, and so is -0 - 0.
+      double no_offset = rule.inverse ? 0.0 : -0.0;
+      ValueStep step{ValueStep::Kind::kAffine, DType::kF32, rule.overflow, rule.inverse, static_cast<float>(rule.scale.value_or(1)), static_cast<float>(rule.offset.value_or(no_offset))};
       chain.push_back(step);
     }
     if (!rule.normalize.empty()) chain.push_back({ValueStep::Kind::kNormalize});
@@ -365,6 +367,8 @@ class Lowering {
     std::string key = fmt::format("{}", own.relation);
     std::map<TensorId, uint32_t> numbers;
     std::vector<std::vector<uint32_t>> renumbered;
+    std::vector<uint32_t> tables;       // the norms of the sources, which become one table
+    std::vector<int64_t> table_base;    // where those of each source begin in it
     for (uint32_t use : own.uses) {
       const std::optional<Definition>& source = DefinitionAt(leg, instance.in[use]);
       AOA_CHECK(source.has_value(), "a statement reads what nothing defines");
@@ -376,7 +380,14 @@ class Lowering {
         list.push_back(it->second);
         key += fmt::format("{},", it->second);
       }
-      if (source->norms) d.norms = source->norms;
+      table_base.push_back(source->norms ? AddTable(*source->norms, tables) : 0);
+      key += fmt::format("@{}", table_base.back());
+    }
+    if (!tables.empty()) d.norms = JoinedNorms(tables);
+    if (d.norms && own.normalized) {
+      diagnostics_.Error(Code::kTooDeep, program_.legs[leg].rules[instance.rule].where, "what an earlier statement has normalized is normalized again")
+          .Note("the second lengths are those of values that no file holds")
+          .Help("convert in two steps");
     }
     if (auto it = composed_.find(key); it != composed_.end()) {
       d.relation = it->second;
@@ -389,7 +400,9 @@ class Lowering {
     for (uint32_t s = 0; s < own.uses.size(); ++s) {
       Relation source = out_.relations[DefinitionAt(leg, instance.in[own.uses[s]])->relation];
       for (Piece& piece : source) {
-        if (piece.source != Piece::kConstant) piece.source = renumbered[s][piece.source];
+        if (piece.source == Piece::kConstant) continue;
+        piece.source = renumbered[s][piece.source];
+        piece.table_base += table_base[s];
       }
       Relation second = out_.relations[own.relation];
       bool ok = Compose(source, second, s, [this](uint32_t a, uint32_t b) { return JoinChains(a, b); }, result, kMostPieces);
@@ -402,6 +415,48 @@ class Lowering {
     }
     d.relation = Intern(std::move(result));
     composed_[key] = d.relation;
+  }
+
+  // Where the numbers of a table begin if it is put behind others, or is one of them.
+  int64_t AddTable(uint32_t table, std::vector<uint32_t>& tables) const {
+    int64_t base = 0;
+    for (uint32_t other : tables) {
+      if (other == table) return base;
+      base += out_.norms[other].size;
+    }
+    tables.push_back(table);
+    return base;
+  }
+
+  // Several tables as one.
+  uint32_t JoinedNorms(const std::vector<uint32_t>& tables) {
+    if (tables.size() == 1) return tables[0];
+    auto [it, added] = joined_norms_.try_emplace(tables, static_cast<uint32_t>(out_.norms.size()));
+    if (!added) return it->second;
+    NormTable joined;
+    joined.dtype = out_.norms[tables[0]].dtype;
+    joined.first_slot = static_cast<uint32_t>(out_.slots.size());
+    Relation relation;
+    int64_t elements = 0;
+    for (uint32_t number : tables) {
+      const NormTable table = out_.norms[number];
+      AOA_CHECK(table.dtype == joined.dtype, "norms of different types");
+      int64_t next = elements;
+      for (Piece piece : out_.relations[table.relation]) {
+        if (ElementCount(piece) > 0) next = std::max(next, elements + OutSpan(piece).last + 1);
+        piece.out_base += elements;
+        piece.table_base += joined.size;
+        if (piece.source != Piece::kConstant) piece.source += joined.slot_count;
+        relation.push_back(std::move(piece));
+      }
+      elements = next;
+      joined.size += table.size;
+      joined.slot_count += table.slot_count;
+      for (uint32_t s = 0; s < table.slot_count; ++s) out_.slots.push_back(out_.slots[table.first_slot + s]);
+    }
+    joined.relation = Intern(std::move(relation));
+    out_.norms.push_back(joined);
+    return it->second;
   }
 
   // The table of norms of a statement's source: one number per index of all variables but the normalised one.
@@ -676,6 +731,7 @@ class Lowering {
   std::map<std::string, uint32_t> relation_ids_;
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> joined_;
   std::map<std::string, Own> steps_;
+  std::map<std::vector<uint32_t>, uint32_t> joined_norms_;
   std::map<std::string, uint32_t> composed_;
   std::map<TensorId, size_t> weight_targets_;
 };
