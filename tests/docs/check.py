@@ -39,6 +39,7 @@ TIMEOUT = 60
 VARIES = [
     (re.compile(r"\d+(\.\d+)? ([kMG]?B/s)"), r"... \2"),
     (re.compile(r"\d+\.\d+ s\b"), "... s"),
+    (re.compile(r"^(memory|work) .*$", re.M), r"\1 ..."),  # of a plan: the code's affair
     (re.compile(r"/\S*/work/(\./)?"), ""),
     (re.compile(r"\.aoac-[0-9a-f]{16}"), ".aoac-0123456789abcdef"),
 ]
