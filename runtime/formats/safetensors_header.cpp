@@ -52,7 +52,7 @@ class Reader {
 
   Status ReadHeader() {
     ondemand::object object;
-    if (auto error = document_.get_object().get(object)) return JsonFailure(Place());
+    if (document_.get_object().get(object)) return JsonFailure(Place());
     AOA_RETURN_IF_ERROR(ForEachField(object, [&](std::string_view name, ondemand::value value) {
       return name == kMetadataKey ? ReadMetadata(value) : ReadTensor(name, value);
     }));
@@ -66,7 +66,7 @@ class Reader {
 
   Status ReadMetadataObject() {
     ondemand::object object;
-    if (auto error = document_.get_object().get(object)) return JsonFailure(Place());
+    if (document_.get_object().get(object)) return JsonFailure(Place());
     return ReadMetadataFields(object);
   }
 
