@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 
@@ -20,6 +24,21 @@ const ast::Expr* AbsentKey(const ast::Expr& e, const std::function<Value(const s
     if (const ast::Expr* found = AbsentKey(*arg, config)) return found;
   }
   return nullptr;
+}
+
+// The origins of a dimension that give different values, the first of each.
+std::vector<const Origin*> Differing(const std::vector<Origin>& origins) {
+  std::vector<const Origin*> out;
+  for (const Origin& origin : origins) {
+    if (std::none_of(out.begin(), out.end(), [&](const Origin* other) { return other->value == origin.value; })) out.push_back(&origin);
+  }
+  return out;
+}
+
+// "5: config.hidden_size = 5", but not "5: 5".
+std::string Says(const Origin& origin) {
+  std::string value = std::to_string(origin.value);
+  return origin.text == value ? value : fmt::format("{}: {}", value, origin.text);
 }
 
 std::string FirstKey(const ast::Expr& e) {
@@ -69,6 +88,7 @@ bool Dimensions::Define(const Definition& d, size_t from_end, size_t to_end) {
   for (SymbolId id : symbols) {
     Offer(id, {d.value, fmt::format("-D {}={}", spelled, d.value), {}});
     symbols_[id].from_command_line = true;
+    symbols_[id].set_at_both_ends = symbols.size() > 2;  // the file's name, and one of each end
   }
   return true;
 }
@@ -418,39 +438,45 @@ bool Dimensions::RequireAll(const ast::Type& type, size_t end, diag::Diagnostics
   for (const std::vector<ast::Axis>* axes : {&type.axes, type.stored ? &*type.stored : nullptr}) {
     if (!axes) continue;
     for (const ast::Axis& axis : *axes) {
-      for (SymbolId symbol : SymbolsOf(axis, end, false)) ok &= Require(symbol, axis.where, diagnostics);
+      auto symbols = SymbolsOf(axis, end, false);
+      // An equation that failed explains why the rest of the axis is not known.
+      auto failed = std::find_if(symbols.begin(), symbols.end(), [&](SymbolId id) { return symbols_[id].failure && !symbols_[id].from_command_line; });
+      if (failed != symbols.end()) symbols = {*failed};
+      for (SymbolId symbol : symbols) ok &= Require(symbol, axis.where, diagnostics);
     }
   }
   return ok;
 }
 
 void Dimensions::ReportContradictions(diag::Diagnostics& diagnostics) const {
+  std::map<std::set<int64_t>, std::string> before;  // pairs of values -> the dimension that had them first
   for (const Symbol& symbol : symbols_) {
-    std::vector<const Origin*> shown;  // one for each value, the first of each
-    for (const Origin& origin : symbol.origins) {
-      bool seen = false;
-      for (const Origin* other : shown) seen |= other->value == origin.value;
-      if (!seen) shown.push_back(&origin);
-    }
+    std::vector<const Origin*> shown = Differing(symbol.origins);
     if (shown.size() < 2) continue;
     const Origin* place = shown[1]->where ? shown[1] : shown[0];
-    std::string values;
-    for (const Origin* origin : shown) values += (values.empty() ? "" : values.size() && origin == shown.back() ? " and " : ", ") + std::to_string(origin->value);
-    auto& d = diagnostics.Error(Code::kContradiction, place->where, fmt::format("dimension `{}` is {}", symbol.name, values));
-    d.Label(fmt::format("{}: {}", place->value, place->text));
+    std::vector<std::string> values;
+    for (const Origin* origin : shown) values.push_back(std::to_string(origin->value));
+    auto& d = diagnostics.Error(Code::kContradiction, place->where, fmt::format("dimension `{}` is {}", symbol.name, diag::Enumerate(values)));
+    d.Label(Says(*place));
     for (const Origin* origin : shown) {
       if (origin == place) continue;
-      if (origin->where) d.Also(origin->where, fmt::format("{}: {}", origin->value, origin->text));
+      if (origin->where) d.Also(origin->where, Says(*origin));
       else d.Found(fmt::format("{} = {} from {}", symbol.name, origin->value, origin->text));
     }
     d.Note("no source overrides another: all must agree");
+    if (shown.size() > 2) continue;
+    auto [it, first] = before.emplace(std::set<int64_t>{shown[0]->value, shown[1]->value}, symbol.name);
+    if (first) continue;
+    d.Help(fmt::format("`{}` and `{}` have each other's extents: if a tensor lies the other way round, `^T` after its name or the type `[{} {}]` says so", it->second, symbol.name, symbol.name, it->second));
   }
 }
 
 std::string Dimensions::Describe(SymbolId id) const {
   const Symbol& symbol = symbols_[id];
   if (!symbol.value) return symbol.name + " is not known";
-  return fmt::format("{} = {} ({})", symbol.name, *symbol.value, symbol.origins.empty() ? "" : symbol.origins[0].text);
+  std::string text = fmt::format("{} = {}", symbol.name, *symbol.value);
+  bool says_more = !symbol.origins.empty() && symbol.origins[0].text != std::to_string(*symbol.value);
+  return says_more ? fmt::format("{} ({})", text, symbol.origins[0].text) : text;
 }
 
 nlohmann::json Dimensions::ConfigValue(const std::string& name, size_t end) {

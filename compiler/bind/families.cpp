@@ -274,7 +274,7 @@ void Binder::ReportUndecided() {
   Dimensions& dimensions = *program_.dimensions;
   auto report = [&](const Context& context, size_t end, const Scope& scope, SourceRange where) {
     if (!Dimensions::Holds(context, scope, diagnostics_)) {
-      diagnostics_.Error(Code::kCondition, context.guards.back().condition->where, "the condition depends on a dimension that nothing fixes").Also(where, "this line stands under it");
+      diagnostics_.Error(Code::kCondition, context.guards.back().condition->where, "the condition depends on a dimension that nothing fixes").Also(where, "this line stands under it").Help("`-D NAME=...`, an equation, a configuration key or another shape gives it");
       return true;
     }
     return !Ranges(context, end, true).has_value();

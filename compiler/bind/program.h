@@ -113,6 +113,7 @@ struct OperandView {
   std::vector<PieceVariable> stacked;  // strides are not used
   SourceRange where;
   std::string text;    // for messages: the name
+  SourceRange declared = {};  // where a side gives the type; null if the statement does
 };
 
 // A statement's operands with everything that matters for matching elements; instances with equal views share it.

@@ -278,7 +278,11 @@ void Binder::Verify(Fact& fact) {
     auto& d = diagnostics_.Error(expected ? Code::kNoFit : Code::kCut, fact.axis->where, fmt::format("axis {} of {} is {}, the type says {}", fact.axis_number, o.text, o.extent, expected ? std::to_string(*expected) : "what does not divide"));
     if (expected) d.Expected(fmt::format("`{}` = {}", whole, *expected));
     d.Found(fmt::format("{}", o.extent));
-    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) d.Note(dimensions.Describe(symbol));
+    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) {
+      d.Note(dimensions.Describe(symbol));
+      const std::string& name = dimensions.NameOf(symbol);
+      if (dimensions.IsSetAtBothEnds(symbol)) d.Help(fmt::format("`-D {0}=` sets both ends, `-D to.{0}=` the target alone", name));
+    }
     return;
   }
 }

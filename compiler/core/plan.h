@@ -23,9 +23,10 @@ struct Plan {
     std::string path;
     uint64_t size = 0;
   };
+  static constexpr uint32_t kNone = 0xFFFFFFFF, kNoFile = kNone, kNoProgram = kNone;
   // A block of a source tensor: where its first element lies. Elements are row-major from there.
   struct InShard {
-    uint32_t file = 0xFFFFFFFF;
+    uint32_t file = kNoFile;
     uint64_t offset = 0;
   };
 
@@ -60,6 +61,7 @@ struct Plan {
     uint32_t first_move = 0, moves = 0;
     int64_t elements = 0;
     int width = 1;              // bytes of an element
+    bool in_order = false;      // its output is a stream: no tiles
     int64_t unit = 1;           // job boundaries inside the shard are multiples of this many elements
     int64_t chunk = 0;          // elements of a job, a multiple of `unit`
     bool tiled = false;         // jobs are tiles of single moves, written run by run
@@ -128,11 +130,11 @@ struct Plan {
   // Two places that must hold the same bytes (replicas of a block), or the same elements under moves (a tied copy).
   struct Agreement {
     uint32_t name = 0;              // in Plan::names
-    uint32_t original = 0xFFFFFFFF; // the tensor that it is tied to
+    uint32_t original = kNone;      // the tensor that it is tied to
     int64_t rank_a = 0, rank_b = 0; // of replicas
     InShard a, b;
     uint64_t bytes = 0;             // of both, if program is none
-    uint32_t program = 0xFFFFFFFF;  // fills block b from slot 0
+    uint32_t program = kNoProgram;  // fills block b from slot 0
     uint32_t first_slot = 0;
   };
 
@@ -158,9 +160,9 @@ struct Plan {
   // ---- what it will cost
   uint64_t bytes_read = 0, bytes_written = 0;
   uint64_t job_memory = 0;            // of one job: output buffer and staging
-  uint64_t plan_memory = 0;           // of this plan and what it was made from
+  uint64_t plan_memory = 0;           // of this plan, of what it was made from, and of the run beside its jobs
   uint64_t peak_memory = 0;           // with all threads
-  int threads = 1;
+  int threads = 1;                    // that the memory has jobs for
   double seconds = 0;                 // predicted
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/diag/suggest.h"
+#include "compiler/driver/memory.h"
 #include "compiler/plan/plain.h"
 #include "runtime/exec/agreements.h"
 #include "runtime/exec/elements.h"
@@ -23,7 +24,9 @@ std::unique_ptr<Contents> Contents::Read(const std::string& path, const Options&
   out->source_.schema = *std::move(schema);
   const Schema& read = out->source_.schema;
   std::vector<plan::PlainTensor> tensors;
-  out->plan_ = plan::PlainPlan(read, tensors);
+  uint64_t chunk = std::clamp<uint64_t>(options.memory / 16, 64 << 10, 8 << 20);
+  out->plan_ = plan::PlainPlan(read, chunk, tensors);
+  out->plan_.threads = out->ThreadsFor(out->plan_.job_memory, options);
   for (uint64_t s = 0; s < out->plan_.out_shards.size(); ++s) {
     const plan::PlainTensor& t = tensors[out->plan_.out_shards[s].target];
     std::string name = read.has_mesh ? fmt::format("rank {}: {}", t.rank, read.names[t.name]) : read.names[t.name];
@@ -47,6 +50,7 @@ std::unique_ptr<Contents> Contents::ReadAs(const bind::Unit& unit, const SideSpe
   out->compiled_.emplace(std::move(*compiled));
   plan::Resources resources;
   resources.memory = options.memory;
+  resources.held = HeldMemory;
   resources.threads = options.threads;
   resources.in_order = true;
   auto planned = MakePlan(*out->compiled_, out->source_, {as, "", ""}, resources, options, session);
@@ -71,7 +75,7 @@ Status Contents::Prepare(const Options& options, const exec::ComputeScalar& comp
   context_.reset(new exec::FillContext{plan_, *sources_, kernels, [this](uint32_t target) { return compiled_ ? TargetNameOf(*compiled_, target) : ""; }, {}});
   AOA_ASSIGN_OR_RETURN(context_->norms, exec::ReadNorms(plan_, *sources_));
   AOA_ASSIGN_OR_RETURN(auto scalars, exec::ReadScalars(plan_, *sources_, compute));
-  AOA_RETURN_IF_ERROR(exec::CheckAgreements(*context_, options.threads, false));
+  AOA_RETURN_IF_ERROR(exec::CheckAgreements(*context_, plan_.threads, false));
   if (compiled_) {
     std::vector<bool> listed(compiled_->index.targets.size() + compiled_->index.blocks.size(), false);
     for (uint64_t s = 0; s < plan_.out_shards.size(); ++s) {
@@ -90,6 +94,13 @@ Status Contents::Prepare(const Options& options, const exec::ComputeScalar& comp
   std::sort(tensors_.begin(), tensors_.end(), [](const Tensor& a, const Tensor& b) { return a.head.name < b.head.name; });
   return Status();
 }
+
+int Contents::ThreadsFor(uint64_t job_memory, const Options& options) {
+  uint64_t held = HeldMemory(), room = options.memory > held ? options.memory - held : 0;
+  return static_cast<int>(std::clamp<uint64_t>(room / std::max<uint64_t>(job_memory, 1), 1, static_cast<uint64_t>(options.threads)));
+}
+
+int Contents::ThreadsForBoth(const Contents& a, const Contents& b, const Options& options) { return ThreadsFor(a.plan_.job_memory + b.plan_.job_memory, options); }
 
 Result<std::string> Contents::Digest(const Tensor& tensor) const {
   if (tensor.scalar) return exec::DigestScalar(*tensor.scalar, tensor.head);

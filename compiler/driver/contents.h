@@ -28,6 +28,9 @@ class Contents {
   static std::unique_ptr<Contents> ReadAs(const bind::Unit& unit, const SideSpec& spec, const std::string& as, const Options& options, Session& session);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }  // by name
+  // The threads that `--memory` is enough for, where each looks at a tensor of one checkpoint, or of two.
+  int threads() const { return plan_.threads; }
+  static int ThreadsForBoth(const Contents& a, const Contents& b, const Options& options);
   const exec::FillContext& context() const { return *context_; }
   const Plan::OutShard& shard(const Tensor& tensor) const { return plan_.out_shards[*tensor.shard]; }
 
@@ -36,6 +39,7 @@ class Contents {
 
  private:
   Contents() = default;
+  static int ThreadsFor(uint64_t job_memory, const Options& options);
   Status Prepare(const Options& options, const exec::ComputeScalar& compute);
 
   Source source_;

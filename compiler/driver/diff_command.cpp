@@ -86,7 +86,7 @@ class Diff {
 
   Status Compare() {
     std::atomic<size_t> next = 0;
-    return exec::RunWorkers(options_.threads, [&](const std::atomic<bool>& stop) -> Status {
+    return exec::RunWorkers(Contents::ThreadsForBoth(*a_, *b_, options_), [&](const std::atomic<bool>& stop) -> Status {
       for (size_t i; !stop && (i = next++) < entries_.size();) AOA_RETURN_IF_ERROR(CompareEntry(entries_[i]));
       return Status();
     });

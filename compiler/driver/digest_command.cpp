@@ -31,7 +31,7 @@ Exit Digest(const Options& options, Session& session) {
   const auto& tensors = contents->tensors();
   std::vector<std::pair<std::string, std::string>> digests(tensors.size());
   std::atomic<size_t> next = 0;
-  Status status = exec::RunWorkers(options.threads, [&](const std::atomic<bool>& stop) -> Status {
+  Status status = exec::RunWorkers(contents->threads(), [&](const std::atomic<bool>& stop) -> Status {
     for (size_t i; !stop && (i = next++) < tensors.size();) {
       AOA_ASSIGN_OR_RETURN(std::string digest, contents->Digest(tensors[i]));
       digests[i] = {tensors[i].head.name, std::move(digest)};

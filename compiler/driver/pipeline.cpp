@@ -7,6 +7,7 @@
 
 #include "compiler/bind/check_sides.h"
 #include "compiler/bind/configuration.h"
+#include "compiler/bind/limits.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 #include "runtime/io/file.h"
@@ -89,6 +90,7 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
     return nullptr;
   };
   auto unit = std::make_unique<bind::Unit>(bind::ReadUnit(main, load, session.diagnostics));
+  if (!bind::CheckLimits(*unit, session.diagnostics)) return nullptr;
   bind::CheckSides(*unit, FormatNames(), session.diagnostics);
   prove::CheckRules(*unit, session.diagnostics);
   if (session.diagnostics.HasErrors()) return nullptr;
@@ -128,7 +130,17 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
 }
 
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session) {
+  std::error_code unreadable;
+  if (!fs::exists(path, unreadable) && !unreadable) {
+    session.diagnostics.Error(Code::kFile, {}, fmt::format("{} does not exist", diag::Printable(path)));
+    return std::nullopt;
+  }
   const formats::Format* format = formats::RecognizeFormat(path);
+  std::error_code error;
+  if (!format && !fs::exists(path, error)) {
+    session.diagnostics.Error(Code::kFile, {}, fmt::format("{} does not exist", diag::Printable(path)));
+    return std::nullopt;
+  }
   if (!format) {
     session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: no checkpoint of a known format", diag::Printable(path))).Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));
     return std::nullopt;

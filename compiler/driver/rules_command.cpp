@@ -1,5 +1,6 @@
 // aoac RULES.aoa: check, --run, --plan, --emit.
 #include <fmt/format.h>
+
 #include <sys/resource.h>
 
 #define XXH_INLINE_ALL
@@ -14,6 +15,7 @@
 #include "compiler/codegen/codegen.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/memory.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/progress.h"
 #include "compiler/parse/parse.h"
@@ -33,10 +35,13 @@ std::string CacheFolder() {
   return "";
 }
 
-uint64_t PeakMemory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+// Of the files that this process may have open, a half each for source and target; threads and the rest have theirs too.
+size_t MostOpen(int threads) {
+  constexpr size_t kMost = 128, kOthers = 24;
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return kMost;
+  size_t others = kOthers + 2 * static_cast<size_t>(threads);
+  return std::clamp<size_t>((std::max<size_t>(files.rlim_cur, others) - others) / 2, 1, kMost);
 }
 
 class RulesCommand {
@@ -48,7 +53,7 @@ class RulesCommand {
     unit_ = LoadRules(options_.rules, session_);
     if (!unit_) return session_.Finish();
     if (!options_.run && !options_.plan && options_.emit.empty()) {
-      if (session_.Finish() == Exit::kDone && !options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(unit_->sides.size(), "side"), Count(unit_->maps.size(), "map"));
+      if (session_.Finish() == Exit::kDone) ReportCheck();
       return session_.exit();
     }
     if (!ResolveSides() || !CompileAndPlan()) return session_.Finish();
@@ -62,6 +67,13 @@ class RulesCommand {
 
  private:
   static std::string Count(size_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+
+  void ReportCheck() const {
+    size_t sides = unit_->sides.size(), maps = unit_->maps.size();
+    if (options_.json) fmt::print("{}\n", nlohmann::ordered_json{{"sides", sides}, {"maps", maps}}.dump(2));
+    else if (!options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(sides, "side"), Count(maps, "map"));
+    if (!options_.json && !options_.quiet && (options_.from || options_.to)) fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
+  }
 
   Exit EmitAst() {
     auto text = io::ReadSmallFile(options_.rules, 64 << 20);
@@ -78,6 +90,7 @@ class RulesCommand {
     Complete(options_.from, defaults && defaults->from ? &*defaults->from : nullptr, "--from", true);
     Complete(options_.to, defaults && defaults->to ? &*defaults->to : nullptr, "--to", options_.run);
     if (session_.diagnostics.HasErrors() || !options_.run) return !session_.diagnostics.HasErrors();
+    (void)io::StagingFolder::Recover(options_.to->path);  // what hinders it hinders the run too, which says so
     bool begun = options_.part.parts > 1;  // by other parts, perhaps: known when the folder is entered
     Status status = io::StagingFolder::CheckTarget(options_.to->path, options_.force || begun);
     if (status.ok()) return true;
@@ -106,6 +119,7 @@ class RulesCommand {
     if (options_.emit == "types" || options_.emit == "map" || options_.emit == "index") return true;
     plan::Resources resources;
     resources.memory = options_.memory;
+    resources.held = HeldMemory;
     resources.threads = options_.threads;
     resources.check_replicas = options_.check_replicas;
     resources.part = options_.part.part;
@@ -128,7 +142,7 @@ class RulesCommand {
     else if (phase == "map") print(prove::Dump(compiled_->program, compiled_->mapping));
     else if (phase == "index") print(index::Dump(compiled_->program, compiled_->index));
     else if (phase == "plan") print(plan::Dump(planned_->plan));
-    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels) : codegen::EmitAssembly(planned_->plan.kernels));
+    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels, options_.cpu) : codegen::EmitAssembly(planned_->plan.kernels, options_.cpu));
     return session_.Finish();
   }
 
@@ -165,7 +179,7 @@ class RulesCommand {
     if (source_.config) add(source_.config->dump());
     add(options_.dtype ? std::string(Name(*options_.dtype)) : "");
     add(options_.only);
-    add(fmt::format("{} {} {} [{}] {} {} {}", options_.states, options_.max_shard_size, options_.part.parts, fmt::join(options_.ranks, ","), options_.memory, options_.threads, AOA_VERSION));
+    add(fmt::format("{} {} {} [{}] {} {}", options_.states, options_.max_shard_size, options_.part.parts, fmt::join(options_.ranks, ","), options_.memory, AOA_VERSION));
     for (const SchemaFile& file : source_.schema.files) {
       std::error_code error;
       add(fmt::format("{} {} {}", fs::absolute(file.path).string(), file.size, fs::last_write_time(file.path, error).time_since_epoch().count()));
@@ -199,7 +213,8 @@ class RulesCommand {
     exec::RunOptions run;
     run.target = options_.to->path;
     run.key = Key();
-    run.threads = options_.threads;
+    run.threads = planned_->plan.threads;
+    run.most_open = MostOpen(run.threads);
     run.part = options_.part.part;
     run.parts = options_.part.parts;
     run.resume = options_.resume;

@@ -13,20 +13,23 @@
 namespace aoa::plan {
 
 struct Resources {
-  uint64_t memory = 1ull << 30;  // what the run may use: plan, buffers, staging
-  int threads = 1;
+  uint64_t memory = 1ull << 30;    // what the run may use: plan, buffers, staging
+  std::function<uint64_t()> held;  // asked once the plan is made: what the process holds of that; empty: the plan alone
+  int threads = 1;                 // at most; fewer where the memory does not hold a job for each
   bool check_replicas = false;
-  bool in_order = false;         // the output is a stream (a digest), so jobs are ranges, never tiles
-  int64_t part = 1, parts = 1;   // --part i/n: this run does the i-th share of the jobs
+  bool in_order = false;        // the output is a stream (a digest), so jobs are ranges, never tiles
+  int64_t part = 1, parts = 1;  // --part i/n: this run does the i-th share of the jobs
 };
 
 // Lays out the target: gives the writer's answer to a content. Failures are the writer's own (Status texts).
 using LayOut = std::function<std::optional<TargetLayout>(const TargetContent&)>;
 
-// Builds the plan. `ranks`: those to write, all if empty. Nothing if a diagnostic was reported: a cut that does not divide,
-// scales that cannot follow their blocks, more memory needed than allowed (with the least figure that would do).
-std::optional<Plan> BuildPlan(const bind::Program& program, const index::IndexProgram& index, const Schema& source, const LayOut& lay_out, const std::vector<int64_t>& ranks,
-                              const Resources& resources, diag::Diagnostics& diagnostics);
+// Builds the plan. `ranks`: those to write, all if empty. Nothing if a diagnostic was reported: a cut that does not
+// divide, scales that cannot follow their blocks, more memory needed than allowed (with the least figure that would
+// do).
+std::optional<Plan> BuildPlan(const bind::Program& program, const index::IndexProgram& index, const Schema& source,
+                              const LayOut& lay_out, const std::vector<int64_t>& ranks, const Resources& resources,
+                              diag::Diagnostics& diagnostics);
 
 // Bytes that the plan itself takes in memory.
 uint64_t MemoryOf(const Plan& plan);

@@ -5,6 +5,10 @@
 namespace aoa::plan {
 namespace {
 
+// Files that are written side by side, so that threads do not wait for one file's lock, and ranks that read the same source
+// tensors read them together. No matter how many threads there are: all parts of a run must cut alike.
+constexpr size_t kTogether = 8;
+
 // The jobs of one file, in the order of its bytes.
 class FileJobs {
  public:
@@ -97,10 +101,9 @@ int64_t TileCount(const Plan& plan, const Plan::Move& move) {
 
 void MakeJobs(Plan& plan, uint64_t chunk_bytes, int64_t part, int64_t parts) {
   std::vector<Plan::Job> all;
-  size_t together = static_cast<size_t>(std::max(1, plan.threads));
-  for (size_t first = 0; first < plan.out_files.size(); first += together) {
+  for (size_t first = 0; first < plan.out_files.size(); first += kTogether) {
     std::vector<std::vector<Plan::Job>> files;
-    for (size_t f = first; f < std::min(first + together, plan.out_files.size()); ++f) files.push_back(FileJobs(plan, static_cast<uint32_t>(f), chunk_bytes).Make());
+    for (size_t f = first; f < std::min(first + kTogether, plan.out_files.size()); ++f) files.push_back(FileJobs(plan, static_cast<uint32_t>(f), chunk_bytes).Make());
     for (size_t i = 0, more = 1; more; ++i) {
       more = 0;
       for (const std::vector<Plan::Job>& jobs : files) {

@@ -6,10 +6,8 @@
 namespace aoa::plan {
 namespace {
 
-constexpr int64_t kChunkBytes = 8 << 20;
-
 // One run of `elements` elements of `width` bytes.
-uint32_t AddProgram(Plan& plan, int64_t elements, DType dtype) {
+uint32_t AddProgram(Plan& plan, int64_t elements, DType dtype, uint64_t chunk_bytes) {
   Plan::Move move;
   move.how = Plan::How::kRead;
   move.first_digit = static_cast<uint32_t>(plan.digits.size());
@@ -23,7 +21,7 @@ uint32_t AddProgram(Plan& plan, int64_t elements, DType dtype) {
   program.moves = elements > 0 ? 1 : 0;
   program.elements = elements;
   program.width = Width(dtype);
-  program.chunk = std::max<int64_t>(1, kChunkBytes / program.width);
+  program.chunk = std::max<int64_t>(1, static_cast<int64_t>(chunk_bytes) / program.width);
   if (elements > 0) plan.moves.push_back(move);
   plan.programs.push_back(program);
   return static_cast<uint32_t>(plan.programs.size() - 1);
@@ -31,9 +29,10 @@ uint32_t AddProgram(Plan& plan, int64_t elements, DType dtype) {
 
 }  // namespace
 
-Plan PlainPlan(const Schema& schema, std::vector<PlainTensor>& tensors) {
+Plan PlainPlan(const Schema& schema, uint64_t chunk_bytes, std::vector<PlainTensor>& tensors) {
   Plan plan;
   plan.chains.emplace_back();
+  plan.job_memory = chunk_bytes;
   std::map<std::pair<int64_t, DType>, uint32_t> programs;
   for (uint32_t f = 0; f < schema.files.size(); ++f) {
     const SchemaFile& file = schema.files[f];
@@ -41,7 +40,7 @@ Plan PlainPlan(const Schema& schema, std::vector<PlainTensor>& tensors) {
     for (const StoredTensor& stored : schema.tables[file.table]) {
       int64_t elements = ElementCount(schema.shapes[stored.shape]);
       auto [it, added] = programs.try_emplace({elements, stored.dtype}, 0);
-      if (added) it->second = AddProgram(plan, elements, stored.dtype);
+      if (added) it->second = AddProgram(plan, elements, stored.dtype, chunk_bytes);
       Plan::OutShard shard;
       shard.program = it->second;
       shard.first_slot = static_cast<uint32_t>(plan.slots.size());

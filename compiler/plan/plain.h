@@ -15,7 +15,7 @@ struct PlainTensor {
 };
 
 // A plan whose out_shards are the tensors of all files in their order, each as it is stored. It has no target files and no
-// jobs: its shards are to be looked at. `tensors` describes them, by OutShard::target.
-Plan PlainPlan(const Schema& schema, std::vector<PlainTensor>& tensors);
+// jobs: its shards are to be looked at, `chunk_bytes` at a time. `tensors` describes them, by OutShard::target.
+Plan PlainPlan(const Schema& schema, uint64_t chunk_bytes, std::vector<PlainTensor>& tensors);
 
 }  // namespace aoa::plan

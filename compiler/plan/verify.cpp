@@ -1,141 +1,271 @@
-// The laws of a plan, checked from the plan alone.
+// The laws of a plan, checked on the plan alone: nothing is taken from what made it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
-#include <set>
+#include <optional>
 
-#include "compiler/core/coverage.h"
+#include "compiler/core/text.h"
 #include "compiler/plan/build_plan.h"
 #include "compiler/plan/jobs.h"
 
 namespace aoa::plan {
 namespace {
 
+// Blocks with more elements are not walked.
+constexpr int64_t kMostElements = int64_t{1} << 28;
+
+// Which of n elements have been written.
+class Written {
+ public:
+  explicit Written(int64_t n) : bits_(static_cast<size_t>(n), false) {}
+
+  // False if one of them was written before.
+  bool Add(int64_t first, int64_t count) {
+    auto begin = bits_.begin() + first, end = begin + count;
+    if (std::find(begin, end, true) != end) return false;
+    std::fill(begin, end, true);
+    return true;
+  }
+  std::optional<int64_t> FirstMissing() const {
+    auto it = std::find(bits_.begin(), bits_.end(), false);
+    return it == bits_.end() ? std::nullopt : std::optional<int64_t>(it - bits_.begin());
+  }
+
+ private:
+  std::vector<bool> bits_;
+};
+
 class Verifier {
  public:
   explicit Verifier(const Plan& plan) : plan_(plan) {}
 
-  std::string Run() {
-    for (const Plan::OutShard& shard : plan_.out_shards) {
-      std::string broken = CheckProgram(shard.program);
-      if (broken.empty()) broken = CheckReads(shard);
-      if (!broken.empty()) return fmt::format("target {}: {}", shard.target, broken);
+  std::string Verify() {
+    CheckTables();
+    for (uint32_t p = 0; p < plan_.programs.size() && ok(); ++p) CheckProgram(p);
+    for (uint32_t f = 0; f < plan_.out_files.size() && ok(); ++f) CheckFile(f);
+    for (uint64_t s = 0; s < plan_.out_shards.size() && ok(); ++s) {
+      CheckReads(plan_.out_shards[s].program, plan_.out_shards[s].first_slot, fmt::format("shard {}", s));
     }
-    for (uint32_t file = 0; file < plan_.out_files.size(); ++file) {
-      std::string broken = CheckFile(file);
-      if (!broken.empty()) return plan_.out_files[file].path + ": " + broken;
+    for (size_t a = 0; a < plan_.agreements.size() && ok(); ++a) CheckAgreement(a);
+    for (size_t n = 0; n < plan_.norms.size() && ok(); ++n) {
+      CheckReads(plan_.norms[n].program, plan_.norms[n].first_slot, fmt::format("norm {}", n));
     }
-    return CheckJobs();
+    if (ok()) CheckJobs();
+    return broken_;
   }
 
  private:
-  // Moves fill every element of the block once.
-  std::string CheckProgram(uint32_t number) {
-    if (!checked_.insert(number).second) return "";
-    const Plan::BlockProgram& program = plan_.programs[number];
-    Coverage filled;
-    for (uint32_t m = 0; m < program.moves; ++m) {
-      const Plan::Move& move = plan_.moves[program.first_move + m];
-      std::vector<FormDigit> digits;
-      for (uint32_t d = 0; d < move.digits; ++d) {
-        const Plan::Digit& digit = plan_.digits[move.first_digit + d];
-        digits.push_back({digit.extent, digit.out});
-      }
-      filled.Add(move.out_base, std::move(digits));
-    }
-    std::string broken = filled.CheckTiles(program.elements);
-    return broken.empty() ? "" : fmt::format("program {} of {} elements: {}", number, program.elements, broken);
+  bool ok() const { return broken_.empty(); }
+  template <class... Args>
+  void Require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
+    if (!condition && ok()) broken_ = fmt::format(format, std::forward<Args>(args)...);
   }
 
-  std::string CheckReads(const Plan::OutShard& shard) const {
-    const Plan::BlockProgram& program = plan_.programs[shard.program];
-    for (uint32_t m = 0; m < program.moves; ++m) {
-      const Plan::Move& move = plan_.moves[program.first_move + m];
-      if (move.how == Plan::How::kFill) continue;
-      const Plan::InShard& block = plan_.in_shards[plan_.slots[shard.first_slot + move.slot] + move.block];
-      if (block.file >= plan_.in_files.size()) return fmt::format("move {} reads a block that no file holds", m);
-      int64_t last = move.in_base;
-      for (uint32_t d = 0; d < move.digits; ++d) {
-        const Plan::Digit& digit = plan_.digits[move.first_digit + d];
-        last += (digit.extent - 1) * digit.in;
-      }
-      uint64_t end = block.offset + (static_cast<uint64_t>(last) + 1) * static_cast<uint64_t>(Width(move.in));
-      if (move.in_base < 0 || end > plan_.in_files[block.file].size)
-        return fmt::format("move {} reads up to byte {}", m, end);
-    }
-    return "";
-  }
-
-  // Head and tensors fill the file: no hole, no overlap.
-  std::string CheckFile(uint32_t number) const {
-    const Plan::OutFile& file = plan_.out_files[number];
-    uint64_t head = 0;
-    for (const auto& part : file.head) head += part->size();
-    if (head != file.data_start) return fmt::format("a head of {} bytes before byte {}", head, file.data_start);
-    Coverage bytes;
-    if (head > 0) bytes.Add(Span{0, static_cast<int64_t>(head) - 1});
-    auto add = [&](uint64_t offset, uint64_t size) {
-      if (size > 0) bytes.Add(Span{static_cast<int64_t>(offset), static_cast<int64_t>(offset + size) - 1});
-    };
-    for (uint64_t s = file.first_shard; s < file.first_shard + file.shards; ++s) {
-      add(plan_.out_shards[s].offset, BytesOf(plan_.out_shards[s]));
-    }
-    for (const Plan::ScalarShard& shard : plan_.scalar_shards) {
-      if (shard.file == number) add(shard.offset, static_cast<uint64_t>(Width(plan_.scalars[shard.scalar].dtype)));
-    }
-    return bytes.CheckTiles(static_cast<int64_t>(file.size));
-  }
-
-  // Every byte of a shard is in one job: in a range, or in one tile of a move.
-  std::string CheckJobs() const {
-    std::map<uint32_t, Coverage> ranges;
-    std::map<std::pair<uint64_t, uint32_t>, Coverage> tiles;  // by shard and move
-    for (const Plan::Job& job : plan_.jobs) {
-      Span span{static_cast<int64_t>(job.lo), static_cast<int64_t>(job.hi) - 1};
-      if (job.tile)
-        tiles[{job.first_shard, job.move}].Add(span);
-      else
-        ranges[job.file].Add(span);
-    }
-    for (uint32_t number = 0; number < plan_.out_files.size(); ++number) {
-      Coverage wanted;
-      const Plan::OutFile& file = plan_.out_files[number];
-      for (uint64_t s = file.first_shard; s < file.first_shard + file.shards; ++s) {
-        const Plan::OutShard& shard = plan_.out_shards[s];
-        if (plan_.programs[shard.program].tiled) {
-          if (std::string broken = CheckTiles(s, tiles); !broken.empty()) return broken;
-        } else if (BytesOf(shard) > 0) {
-          wanted.Add(Span{static_cast<int64_t>(shard.offset), static_cast<int64_t>(shard.offset + BytesOf(shard)) - 1});
-        }
-      }
-      std::string broken = ranges[number].CheckSame(wanted);
-      if (!broken.empty()) return fmt::format("the jobs of {}: {}", file.path, broken);
-    }
-    return tiles.empty() ? "" : "there are tiles of a shard that has none";
-  }
-
-  // All tiles of all moves of a shard, which are taken out of `tiles`.
-  std::string CheckTiles(uint64_t shard, std::map<std::pair<uint64_t, uint32_t>, Coverage>& tiles) const {
-    const Plan::BlockProgram& program = plan_.programs[plan_.out_shards[shard].program];
-    for (uint32_t m = program.first_move; m < program.first_move + program.moves; ++m) {
-      std::string broken = tiles[{shard, m}].CheckTiles(TileCount(plan_, plan_.moves[m]));
-      tiles.erase({shard, m});
-      if (!broken.empty()) return fmt::format("the tiles of move {}: {}", m, broken);
-    }
-    return "";
-  }
-
-  uint64_t BytesOf(const Plan::OutShard& shard) const {
-    const Plan::BlockProgram& program = plan_.programs[shard.program];
+  const Plan::Digit& DigitOf(const Plan::Move& move, uint32_t d) const { return plan_.digits[move.first_digit + d]; }
+  uint64_t BytesOf(const Plan::BlockProgram& program) const {
     return static_cast<uint64_t>(program.elements) * static_cast<uint64_t>(program.width);
   }
 
+  // Numbers that index other tables.
+  void CheckTables() {
+    for (size_t m = 0; m < plan_.moves.size() && ok(); ++m) {
+      const Plan::Move& move = plan_.moves[m];
+      Require(uint64_t{move.first_digit} + move.digits <= plan_.digits.size(), "move {} has digits that are not there",
+              m);
+      Require(move.how == Plan::How::kFill || move.chain < plan_.chains.size(), "move {} has a chain that is not there",
+              m);
+      Require(move.how != Plan::How::kKernel || move.kernel < plan_.kernels.size(),
+              "move {} has a kernel that is not there", m);
+    }
+    for (size_t p = 0; p < plan_.programs.size() && ok(); ++p) {
+      const Plan::BlockProgram& program = plan_.programs[p];
+      Require(uint64_t{program.first_move} + program.moves <= plan_.moves.size(),
+              "program {} has moves that are not there", p);
+      Require(program.chunk > 0 && program.unit > 0, "program {} is not scheduled", p);
+    }
+    for (size_t s = 0; s < plan_.out_shards.size() && ok(); ++s) {
+      Require(plan_.out_shards[s].program < plan_.programs.size(), "shard {} has a program that is not there", s);
+    }
+  }
+
+  // ------------------------------------------------------------ every element of a block is written once
+
+  void CheckProgram(uint32_t number) {
+    const Plan::BlockProgram& program = plan_.programs[number];
+    bool walked = program.elements <= kMostElements;
+    Written written(walked ? program.elements : 0);
+    int64_t sum = 0;
+    for (uint32_t m = program.first_move; m < program.first_move + program.moves && ok(); ++m) {
+      const Plan::Move& move = plan_.moves[m];
+      int64_t count = 1, reach = move.out_base;
+      for (uint32_t d = 0; d < move.digits; ++d) {
+        const Plan::Digit& digit = DigitOf(move, d);
+        Require(digit.extent > 0 && digit.out >= 0 && digit.in >= 0, "move {} has a digit that is no index", m);
+        Require(digit.tile > 0 && digit.tile <= digit.extent, "move {} has a tile beyond its digit", m);
+        count *= digit.extent;
+        reach += (digit.extent - 1) * digit.out;
+      }
+      Require(move.out_base >= 0 && reach < program.elements, "move {} of program {} writes beyond its block", m,
+              number);
+      if (ok() && walked) Require(Walk(move, written), "move {} of program {} writes an element again", m, number);
+      sum += count;
+    }
+    Require(sum == program.elements, "program {} writes {} of {} elements", number, sum, program.elements);
+    if (!ok() || !walked) return;
+    auto missing = written.FirstMissing();
+    Require(!missing, "program {} does not write element {}", number, missing.value_or(0));
+  }
+
+  // Marks what a move writes, run by run. False if something of it was written before.
+  bool Walk(const Plan::Move& move, Written& written) const {
+    int64_t run = 1;
+    uint32_t outer = move.digits;
+    while (outer > 0 && DigitOf(move, outer - 1).out == run) run *= DigitOf(move, --outer).extent;
+    std::vector<int64_t> index(outer, 0);
+    for (;;) {
+      int64_t at = move.out_base;
+      for (uint32_t d = 0; d < outer; ++d) at += index[d] * DigitOf(move, d).out;
+      if (!written.Add(at, run)) return false;
+      uint32_t d = outer;
+      while (d > 0 && ++index[d - 1] == DigitOf(move, d - 1).extent) index[--d] = 0;
+      if (d == 0) return true;
+    }
+  }
+
+  // ------------------------------------------------------------ every byte of a file is written once
+
+  void CheckFile(uint32_t number) {
+    const Plan::OutFile& file = plan_.out_files[number];
+    uint64_t head = 0;
+    for (const auto& part : file.head) head += part->size();
+    Require(head == file.data_start, "file {} has a head of {} bytes and data at {}", number, head, file.data_start);
+    std::vector<std::pair<uint64_t, uint64_t>> ranges;  // (offset, bytes)
+    for (uint64_t s = file.first_shard; s < file.first_shard + file.shards; ++s) {
+      ranges.emplace_back(plan_.out_shards[s].offset, BytesOf(plan_.programs[plan_.out_shards[s].program]));
+    }
+    Require(std::is_sorted(ranges.begin(), ranges.end()), "the shards of file {} are not in order", number);
+    for (const Plan::ScalarShard& scalar : plan_.scalar_shards) {
+      if (scalar.file != number) continue;
+      ranges.emplace_back(scalar.offset, static_cast<uint64_t>(Width(plan_.scalars[scalar.scalar].dtype)));
+    }
+    std::sort(ranges.begin(), ranges.end());
+    uint64_t at = file.data_start;
+    for (const auto& [offset, bytes] : ranges) {
+      Require(offset == at, "file {} has a tensor at {}, after the last one's end at {}", number, offset, at);
+      at = offset + bytes;
+    }
+    Require(at == file.size, "the tensors of file {} end at {} of {} bytes", number, at, file.size);
+  }
+
+  // ------------------------------------------------------------ reads stay inside their files
+
+  void CheckReads(uint32_t number, uint32_t first_slot, const std::string& who) {
+    const Plan::BlockProgram& program = plan_.programs[number];
+    for (uint32_t m = program.first_move; m < program.first_move + program.moves && ok(); ++m) {
+      const Plan::Move& move = plan_.moves[m];
+      if (move.how == Plan::How::kFill) continue;
+      uint64_t slot = uint64_t{first_slot} + move.slot;
+      Require(slot < plan_.slots.size(), "{} has a slot that is not there", who);
+      uint64_t block = ok() ? uint64_t{plan_.slots[slot]} + move.block : 0;
+      Require(block < plan_.in_shards.size(), "{} reads a block that is not there", who);
+      if (!ok()) return;
+      int64_t last = move.in_base;
+      for (uint32_t d = 0; d < move.digits; ++d) last += (DigitOf(move, d).extent - 1) * DigitOf(move, d).in;
+      CheckRead(plan_.in_shards[block], move.in_base,
+                static_cast<uint64_t>(last + 1) * static_cast<uint64_t>(Width(move.in)), who);
+    }
+  }
+
+  void CheckRead(const Plan::InShard& shard, int64_t first, uint64_t end, const std::string& who) {
+    Require(shard.file < plan_.in_files.size(), "{} reads a block that no file has", who);
+    if (!ok()) return;
+    const Plan::InFile& file = plan_.in_files[shard.file];
+    Require(first >= 0 && shard.offset <= file.size && end <= file.size - shard.offset, "{} reads beyond {}", who,
+            Printable(file.path));
+  }
+
+  void CheckAgreement(size_t number) {
+    const Plan::Agreement& agreement = plan_.agreements[number];
+    std::string who = fmt::format("agreement {}", number);
+    uint64_t bytes = agreement.bytes;
+    if (agreement.program == Plan::kNoProgram) {
+      CheckRead(agreement.a, 0, bytes, who);
+    } else {
+      CheckReads(agreement.program, agreement.first_slot, who);
+      bytes = BytesOf(plan_.programs[agreement.program]);
+    }
+    CheckRead(agreement.b, 0, bytes, who);
+  }
+
+  // ------------------------------------------------------------ jobs
+
+  // Ranges of a file follow each other and end on units; a tiled move has each of its tiles once; no job is larger than
+  // said.
+  void CheckJobs() {
+    std::map<uint64_t, uint64_t> end_of;                         // of what is covered of a shard, by shard
+    std::map<std::pair<uint64_t, uint32_t>, uint64_t> tiles_of;  // by shard and move
+    for (size_t j = 0; j < plan_.jobs.size() && ok(); ++j) {
+      const Plan::Job& job = plan_.jobs[j];
+      Require(job.shards > 0 && job.first_shard + job.shards <= plan_.out_shards.size(),
+              "job {} has shards that are not there", j);
+      if (!ok()) return;
+      if (job.tile) {
+        Require(job.lo == tiles_of[{job.first_shard, job.move}]++, "job {} is out of order", j);
+        CheckMemory(j, plan_.programs[plan_.out_shards[job.first_shard].program].staging);
+        continue;
+      }
+      uint64_t staging = 0;
+      for (uint64_t s = job.first_shard; s < job.first_shard + job.shards && ok(); ++s) {
+        const Plan::BlockProgram& program = plan_.programs[plan_.out_shards[s].program];
+        staging = std::max(staging, program.staging);
+        Cover(j, s, program, end_of);
+      }
+      CheckMemory(j, job.hi - job.lo + staging);
+    }
+    for (uint64_t s = 0; s < plan_.out_shards.size() && ok(); ++s) CheckCovered(s, end_of, tiles_of);
+    Require(plan_.first_job <= plan_.end_job && plan_.end_job <= plan_.jobs.size(), "the part is outside of the jobs");
+  }
+
+  void CheckMemory(size_t job, uint64_t bytes) {
+    Require(bytes <= plan_.job_memory, "job {} needs {} bytes of {}", job, bytes, plan_.job_memory);
+  }
+
+  void Cover(size_t j, uint64_t s, const Plan::BlockProgram& program, std::map<uint64_t, uint64_t>& end_of) {
+    const Plan::Job& job = plan_.jobs[j];
+    const Plan::OutShard& shard = plan_.out_shards[s];
+    uint64_t end = shard.offset + BytesOf(program), lo = std::max(job.lo, shard.offset), hi = std::min(job.hi, end);
+    uint64_t expected = end_of.try_emplace(s, shard.offset).first->second;
+    Require(lo == expected && lo < hi, "job {} covers shard {} from {}, not from {}", j, s, lo, expected);
+    auto unit = static_cast<uint64_t>(program.unit) * static_cast<uint64_t>(program.width);
+    Require((hi - shard.offset) % unit == 0 || hi == end, "job {} ends inside a unit of shard {}", j, s);
+    Require((hi - lo) <= static_cast<uint64_t>(program.chunk) * static_cast<uint64_t>(program.width),
+            "job {} is longer than a chunk of shard {}", j, s);
+    end_of[s] = hi;
+  }
+
+  void CheckCovered(uint64_t s, const std::map<uint64_t, uint64_t>& end_of,
+                    const std::map<std::pair<uint64_t, uint32_t>, uint64_t>& tiles_of) {
+    const Plan::BlockProgram& program = plan_.programs[plan_.out_shards[s].program];
+    if (!program.tiled) {
+      auto it = end_of.find(s);
+      Require(it != end_of.end() && it->second == plan_.out_shards[s].offset + BytesOf(program),
+              "shard {} is not covered by jobs", s);
+      return;
+    }
+    for (uint32_t m = program.first_move; m < program.first_move + program.moves; ++m) {
+      auto it = tiles_of.find({s, m});
+      auto tiles = static_cast<uint64_t>(TileCount(plan_, plan_.moves[m]));
+      Require(it != tiles_of.end() && it->second == tiles, "move {} of shard {} has not {} tiles", m, s, tiles);
+    }
+  }
+
   const Plan& plan_;
-  std::set<uint32_t> checked_;
+  std::string broken_;
 };
 
 }  // namespace
 
-std::string Verify(const Plan& plan) { return Verifier(plan).Run(); }
+std::string Verify(const Plan& plan) { return Verifier(plan).Verify(); }
 
 }  // namespace aoa::plan

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "compiler/bind/leg_binder.h"
@@ -169,12 +170,14 @@ class Prover {
   void CheckSources() {
     for (size_t leg = 0; leg < program_.legs.size(); ++leg) {
       const Leg& l = program_.legs[leg];
-      std::set<TensorId> half_made;  // of instances that were reported
+      std::vector<Missing> missing;
+      std::set<TensorId> seen;
       for (size_t i = 0; i < l.instances.size(); ++i) {
         const Instance& instance = l.instances[i];
         if (!instance.incomplete || !mapping_.needed[leg][i] || l.rules[instance.rule].matches_nothing) continue;
-        ReportMissing(leg, instance);
+        CollectMissing(leg, instance, seen, missing);
       }
+      for (const Missing& m : missing) ReportMissing(leg, m);
       if (!request_.only.empty()) continue;
       for (const Rule& rule : l.rules) {
         if (rule.matches_nothing) ReportNothing(leg, rule);
@@ -182,24 +185,47 @@ class Prover {
     }
   }
 
-  void ReportMissing(size_t leg, const Instance& instance) {
-    const Leg& l = program_.legs[leg];
+  // Absent tensors of one declaration (or, undeclared, of one statement), in the order in which they are read.
+  struct Missing {
+    const Family* family = nullptr;  // null if undeclared
+    SourceRange read;
+    std::vector<TensorId> tensors;
+  };
+
+  void CollectMissing(size_t leg, const Instance& instance, std::set<TensorId>& seen, std::vector<Missing>& missing) {
     const End& end = program_.ends[leg];
+    SourceRange read = program_.legs[leg].rules[instance.rule].where;
     for (TensorId id : instance.in) {
       if (id == kNoTensor || id & kResult || end.tensors[id].present) continue;
       const Tensor& tensor = end.tensors[id];
       if (leg > 0 && tensor.where) continue;  // an earlier step lacks what makes it
+      if (!seen.insert(id).second) continue;
       const Family* family = tensor.family == kNoFamily ? nullptr : &end.families[tensor.family];
-      SourceRange where = family && family->declaration ? family->where : l.rules[instance.rule].where;
-      auto& d = diagnostics_.Error(Code::kMissing, where, fmt::format("{} is missing", Shown(end.NameOf(id))));
-      if (family && family->declaration) d.Label("declared here").Also(l.rules[instance.rule].where, "read here");
-      SuggestNear(end.NameOf(id), end, d);
-      if (++missing_ > 50) return;
+      if (family && !family->declaration) family = nullptr;
+      auto same = [&](const Missing& m) { return family ? m.family == family : !m.family && m.read == read; };
+      auto it = std::find_if(missing.begin(), missing.end(), same);
+      if (it == missing.end()) it = missing.insert(it, {family, read, {}});
+      it->tensors.push_back(id);
     }
   }
 
+  void ReportMissing(size_t leg, const Missing& missing) {
+    const End& end = program_.ends[leg];
+    std::vector<std::string> names;
+    for (TensorId id : missing.tensors) names.push_back(Shown(end.NameOf(id)));
+    SourceRange where = missing.family ? missing.family->where : missing.read;
+    auto& d = diagnostics_.Error(Code::kMissing, where,
+                                 fmt::format("{} {} missing", diag::Enumerate(names, 8), names.size() == 1 ? "is" : "are"));
+    if (missing.family) {
+      d.Label("declared here");
+      bool itself = missing.read.file == where.file && missing.read.begin == where.begin;  // a side to itself
+      if (!itself) d.Also(missing.read, "read here");
+    }
+    SuggestNear(end.NameOf(missing.tensors.front()), end, d);
+  }
+
   void SuggestNear(const std::string& name, const End& end, diag::Diagnostic& d) {
-    if (missing_ > 5) return;
+    if (++suggestions_ > 5) return;
     std::vector<std::string> known;
     for (TensorId id = 0; id < end.tensors.size() && known.size() < 20'000; ++id) {
       if (end.tensors[id].present && end.tensors[id].role < 0) known.push_back(end.NameOf(id));
@@ -277,7 +303,8 @@ class Prover {
     SourceRange where = family && family->declaration ? family->where : l.map && !l.map->where.empty() ? l.map->where.back() : SourceRange{};
     auto& d = diagnostics_.Error(Code::kNotConsumed, where, fmt::format("{} tensor{} of side `{}` {} read by no statement: {}", left.size(), left.size() == 1 ? "" : "s", end.side->name, left.size() == 1 ? "is" : "are", diag::Enumerate(names, 8)));
     d.Expected("every tensor of the source read or dropped");
-    d.Help(fmt::format("`{} -> _` drops it", diag::Printable(end.NameOf(left[0]))));
+    std::string name = diag::Printable(end.NameOf(left[0]));
+    d.Help(fmt::format("`{}` drops it", l.backwards ? "_ <- " + name : name + " -> _"));
     std::vector<std::string> patterns;
     for (const Family& f : end.families) patterns.push_back(f.pattern.text());
     if (auto near = diag::Nearest(end.NameOf(left[0]), patterns)) d.Help(fmt::format("the rules have `{}`", *near));
@@ -301,6 +328,7 @@ class Prover {
       const std::vector<bind::Operand>& operands = in == l.backwards ? s->right : s->left;
       for (const bind::Operand& o : operands) {
         if (o.node->blank || !(o.pattern.text() == name || o.pattern.Match(name))) continue;
+        if (!against_reported_.insert(s).second) return true;
         diagnostics_.Error(Code::kOneWay, s->node->where, fmt::format("this statement goes the other way, and nothing else {} {}", in ? "reads" : "makes", Shown(name)))
             .Expected(fmt::format("a statement from `{}` to `{}`", program_.ends[leg].side->name, program_.ends[leg + 1].side->name))
             .Help("a pair of `->` and `<-` gives each direction its own statement");
@@ -494,6 +522,16 @@ class Prover {
         .Note("an element type on the source side is a promise that the files must keep");
   }
 
+  // x * scale + offset rounds to the stored type, unless it only changes the exponent.
+  void WarnOfRounding(const Rule& rule, DType stored, SourceRange where) {
+    int exponent = 0;
+    double fraction = std::frexp(rule.scale.value_or(1), &exponent);
+    bool exact = std::abs(fraction) == 0.5 && rule.offset.value_or(0) == 0;
+    if (exact || !inexact_reported_.emplace(&rule).second) return;
+    diagnostics_.Warning(Code::kInexactInverse, where, fmt::format("the way back of this statement is not exact in {}", Name(stored)))
+        .Note("what is multiplied or added to is rounded when it is stored, so there and back may differ in the last bits");
+  }
+
   void CheckCast(size_t leg, const Rule& rule, TensorId in, TensorId out) {
     DType from = At(leg, in).dtype, to = program_.ends[leg + 1].tensors[out].dtype;
     bool arithmetic = rule.scale || rule.offset || !rule.normalize.empty();
@@ -503,10 +541,13 @@ class Prover {
     if (!IsFloat(from) || !IsFloat(to)) {
       if (!cast_reported_.emplace(&rule).second) return;
       if (from == to) diagnostics_.Error(Code::kAttributeUse, where, fmt::format("{} is {}, which is not computed with", name, Name(from)));
-      else diagnostics_.Error(Code::kCast, where, fmt::format("{} is {}, {} is {}: no cast leads there", name, Name(from), Shown(program_.ends[leg + 1].NameOf(out)), Name(to)))
+      else diagnostics_.Error(Code::kCast, where, fmt::format("no cast leads from {} to {}", Name(from), Name(to)))
+               .Found(fmt::format("{} of side `{}` is {}", name, program_.ends[in & kResult ? leg + 1 : leg].side->name, Name(from)))
+               .Found(fmt::format("{} of side `{}` is {}", Shown(program_.ends[leg + 1].NameOf(out)), program_.ends[leg + 1].side->name, Name(to)))
                .Note("casts are between floating-point types");
       return;
     }
+    if (rule.two_way && (rule.scale || rule.offset)) WarnOfRounding(rule, to, where);
     if (from != to && rule.two_way && !asked_ && cast_reported_.emplace(&rule).second) {
       diagnostics_.Error(Code::kTwoWay, where, fmt::format("a two-way statement casts {} from {} to {}", name, Name(from), Name(to)))
           .Note("one of the two directions narrows")
@@ -565,10 +606,11 @@ class Prover {
   const bind::Request& request_;
   diag::Diagnostics& diagnostics_;
   Mapping mapping_;
-  int missing_ = 0;
+  int suggestions_ = 0;
   bool declared_ = false;  // of the last OutType: the type does not come from the source
   bool asked_ = false;     // it comes from --dtype
-  std::set<const Rule*> mixed_reported_, promise_reported_, cast_reported_;
+  std::set<const bind::Statement*> against_reported_;
+  std::set<const Rule*> mixed_reported_, promise_reported_, cast_reported_, inexact_reported_;
 };
 
 }  // namespace

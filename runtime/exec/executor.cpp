@@ -73,7 +73,7 @@ class Execution {
 
   Status Write() {
     targets_.emplace(plan_, *folder_, options_.most_open);
-    AOA_RETURN_IF_ERROR(targets_->Create());
+    AOA_RETURN_IF_ERROR(targets_->Create(options_.threads));
     for (const Plan::OutFile& file : plan_.out_files) report_.bytes_written += file.data_start;
     AOA_RETURN_IF_ERROR(WriteScalars());
     for (const ExtraFile& extra : work_.extras) AOA_RETURN_IF_ERROR(WriteExtra(extra));

@@ -169,9 +169,9 @@ void Filler::Constants(const Plan::BlockProgram& program, int64_t lo, int64_t hi
 
 Status Filler::Fill(const Box& box) {
   if (std::any_of(box.count.begin(), box.count.end(), [](int64_t n) { return n == 0; })) return Status();
-  bool fill = box.move.how == Plan::How::kFill, element_wise = box.move.how == Plan::How::kScalar || !context_.kernels;
-  if (prefetching_ && (fill || element_wise)) return Status();
-  if (fill) return Constant(box);
+  bool constant = box.move.how == Plan::How::kFill, element_wise = box.move.how == Plan::How::kScalar || !context_.kernels;
+  if (prefetching_ && (constant || element_wise)) return Status();
+  if (constant) return Constant(box);
   if (element_wise) return ElementWise(box);
   return box.move.how == Plan::How::kRead ? Direct(box) : Staged(box);
 }

@@ -1,17 +1,25 @@
 #include "runtime/exec/targets.h"
 
+#include "runtime/exec/workers.h"
+
 namespace aoa::exec {
 
-Status Targets::Create() {
-  for (uint32_t f = 0; f < plan_.out_files.size(); ++f) {
-    const Plan::OutFile& out = plan_.out_files[f];
-    AOA_ASSIGN_OR_RETURN(auto file, pool_.Get(f));
-    AOA_RETURN_IF_ERROR(file->Preallocate(out.size));
-    uint64_t at = 0;
-    for (const auto& part : out.head) {
-      AOA_RETURN_IF_ERROR(file->WriteAt(at, std::as_bytes(std::span(*part))));
-      at += part->size();
-    }
+Status Targets::Create(int threads) {
+  std::atomic<uint32_t> next = 0;
+  return RunWorkers(threads, [&](const std::atomic<bool>& stop) -> Status {
+    for (uint32_t f; !stop && (f = next++) < plan_.out_files.size();) AOA_RETURN_IF_ERROR(CreateFile(f));
+    return Status();
+  });
+}
+
+Status Targets::CreateFile(uint32_t number) {
+  const Plan::OutFile& out = plan_.out_files[number];
+  AOA_ASSIGN_OR_RETURN(auto file, pool_.Get(number));
+  AOA_RETURN_IF_ERROR(file->Preallocate(out.size));
+  uint64_t at = 0;
+  for (const auto& part : out.head) {
+    AOA_RETURN_IF_ERROR(file->WriteAt(at, std::as_bytes(std::span(*part))));
+    at += part->size();
   }
   return Status();
 }

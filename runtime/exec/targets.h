@@ -16,8 +16,9 @@ class Targets {
   Targets(const Plan& plan, const io::StagingFolder& folder, size_t most_open)
       : plan_(plan), pool_(plan.out_files.size(), most_open, [this, &folder](uint32_t file) { return folder.OpenFile(plan_.out_files[file].path); }) {}
 
-  // Makes every file at its full size, with its head. What a file holds already behind its head stays.
-  Status Create();
+  // Makes every file at its full size, with its head. What a file holds already behind its head stays. On several threads:
+  // some file systems take as long to find the space as to fill it.
+  Status Create(int threads);
 
   // Any thread may write, read and sync.
   Status Write(uint32_t file, uint64_t offset, std::span<const std::byte> bytes);
@@ -29,6 +30,8 @@ class Targets {
   Status Close() { return pool_.CloseAll(); }
 
  private:
+  Status CreateFile(uint32_t number);
+
   const Plan& plan_;
   FilePool pool_;
 };

@@ -221,6 +221,36 @@ Status StagingFolder::RemoveContents() const {
 
 // A killed run whose rules or options have been changed since is not resumed by anybody, and may hold terabytes.
 Status StagingFolder::RemoveLeftoversOfOtherKeys() const {
+  AOA_ASSIGN_OR_RETURN(auto others, EnterOthers());
+  for (StagingFolder& other : others) {
+    AOA_RETURN_IF_ERROR(other.PutBackOld());
+    AOA_RETURN_IF_ERROR(other.Remove());
+  }
+  return {};
+}
+
+Status StagingFolder::Recover(const std::string& target) {
+  AOA_ASSIGN_OR_RETURN(Place place, PlaceOf(target));
+  StagingFolder none;
+  AOA_ASSIGN_OR_RETURN(none.parent_, OpenParent(target, place));
+  none.target_ = target;
+  none.parent_path_ = fs::absolute(place.parent);
+  none.name_ = place.name;
+  AOA_ASSIGN_OR_RETURN(auto others, none.EnterOthers());
+  for (StagingFolder& other : others) {
+    if (other.Resumable()) continue;
+    AOA_RETURN_IF_ERROR(other.PutBackOld());
+    AOA_RETURN_IF_ERROR(other.Remove());
+  }
+  return {};
+}
+
+// Publication takes `files` away first, and removal `state`.
+bool StagingFolder::Resumable() const { return Exists(stage_.get(), kFiles) && !Exists(stage_.get(), kVoid); }
+
+// The folders beside this one where runs to the same target were at work, and are no more.
+Result<std::vector<StagingFolder>> StagingFolder::EnterOthers() const {
+  std::vector<StagingFolder> others;
   const std::string prefix = StagePrefix(name_);
   AOA_ASSIGN_OR_RETURN(auto names, ListFolder(parent_path_));
   for (const std::string& name : names) {
@@ -232,11 +262,9 @@ Status StagingFolder::RemoveLeftoversOfOtherKeys() const {
     other.name_ = name_;
     other.hidden_name_ = name;
     other.parent_ = Descriptor(fcntl(parent_.get(), F_DUPFD_CLOEXEC, 0));
-    if (!other.Enter().ok()) continue;  // at work, or not ours
-    AOA_RETURN_IF_ERROR(other.PutBackOld());
-    AOA_RETURN_IF_ERROR(other.Remove());
+    if (other.Enter().ok()) others.push_back(std::move(other));  // else at work, or not ours
   }
-  return {};
+  return others;
 }
 
 Result<File> StagingFolder::OpenBelow(const char* folder, const std::string& path_below) const {

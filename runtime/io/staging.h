@@ -29,6 +29,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "compiler/core/status.h"
 #include "runtime/io/descriptor.h"
@@ -47,6 +48,10 @@ class StagingFolder {
   // `target` may end in slashes; its parent must be there. `key` is made of letters, digits, - and _. Another run that
   // works on this target with the same key is kUsage.
   static Result<StagingFolder> Create(const std::string& target, const std::string& key, Mode mode);
+
+  // Puts right what runs that died while they published or removed have left beside a target: an old target is put back,
+  // and folders that nobody can resume go. To be called before the target is looked at.
+  static Status Recover(const std::string& target);
 
   // kUsage if something other than the folder of this run's parts is at the target and `force` is not set.
   Status CheckTarget(bool force) const;
@@ -70,8 +75,8 @@ class StagingFolder {
   // kUsage. Of several parts that see the whole done, one publishes; for the others this succeeds without effect.
   Status Publish(bool force, bool sync);
 
-  // Gives up: removes the folder and what is in it; a part leaves it to the other parts, if any has begun. Without Publish and Discard it
-  // stays, for a run that resumes. After either of them this is no more than an empty shell.
+  // Gives up: removes the folder and what is in it; a part leaves it to the other parts, if any has begun. Without Publish
+  // and Discard it stays, for a run that resumes. After either of them this is no more than an empty shell.
   Status Discard();
 
  private:
@@ -88,6 +93,8 @@ class StagingFolder {
   Status PutBackOld() const;
   Status RemoveContents() const;
   Status RemoveLeftoversOfOtherKeys() const;
+  bool Resumable() const;
+  Result<std::vector<StagingFolder>> EnterOthers() const;
   Result<File> OpenBelow(const char* folder, const std::string& path) const;
   Status Rename(const char* from, const char* to) const;
   Status MoveIntoPlace(bool force, bool sync) const;

@@ -1,0 +1,36 @@
+// What a run compares before it writes: tied copies with their originals, and, where asked, replicas with each other.
+#pragma once
+
+#include <map>
+
+#include "compiler/index/index_program.h"
+#include "compiler/plan/programs.h"
+#include "compiler/plan/source_blocks.h"
+
+namespace aoa::plan {
+
+class Agreements {
+ public:
+  Agreements(const index::IndexProgram& index, Plan& plan, SourceBlocks& sources, Programs& programs,
+             diag::Diagnostics& diagnostics)
+      : index_(index), plan_(plan), sources_(sources), programs_(programs), diagnostics_(diagnostics) {}
+
+  // Every block of a tied copy, made from the original, against the block in the files.
+  void AddTied();
+  // Every further copy of a block against the one that is read.
+  void AddReplicas();
+
+ private:
+  void AddTied(const index::Agreement& agreement);
+  void AddReplicas(bind::TensorId id);
+  uint32_t NameNumber(bind::TensorId id);
+
+  const index::IndexProgram& index_;
+  Plan& plan_;
+  SourceBlocks& sources_;
+  Programs& programs_;
+  diag::Diagnostics& diagnostics_;
+  std::map<bind::TensorId, uint32_t> name_numbers_;
+};
+
+}  // namespace aoa::plan

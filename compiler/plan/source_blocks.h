@@ -1,0 +1,61 @@
+// Where the blocks of source tensors lie: the entries of Plan::in_shards, made when a tensor is first asked for.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "compiler/core/plan.h"
+#include "compiler/plan/layouts.h"
+#include "compiler/plan/programs.h"
+
+namespace aoa::plan {
+
+class SourceBlocks {
+ public:
+  SourceBlocks(const bind::End& end, const Schema& schema, Plan& plan, diag::Diagnostics& diagnostics)
+      : end_(end), schema_(schema), plan_(plan), diagnostics_(diagnostics), layouts_(end, diagnostics) {}
+
+  const bind::End& end() const { return end_; }
+  const bind::Tensor& tensor(bind::TensorId id) const { return end_.tensors[id]; }
+  int64_t RankOf(uint32_t file) const { return schema_.files[file].rank; }
+
+  // The layout of a tensor; null (and a diagnostic) if a cut does not divide.
+  const Layout* LayoutOf(bind::TensorId id);
+  SlotLayout SlotOf(bind::TensorId id) { return {LayoutOf(id), tensor(id).dtype}; }
+
+  // The first in_shard of a tensor, whose layout must be known to be good; its blocks follow. Of several copies of a
+  // block the lowest rank's counts.
+  uint32_t ShardsOf(bind::TensorId id);
+  // The same for block scales, which lie like the blocks of their weight.
+  uint32_t ScaleShardsOf(bind::TensorId id, const Layout& weight);
+  // Notes all copies of a tensor that is averaged in Plan::replicas.
+  void NoteMeans(bind::TensorId id);
+  // Every place of a scalar: one number per weight, which must be the same everywhere.
+  Plan::Places PlacesOf(bind::TensorId id) const;
+
+  // Calls visit(file, offset in it) for every copy of every block of a tensor.
+  template <class Visit>
+  void EachHolder(bind::TensorId id, Visit visit) const {
+    for (uint32_t h = 0; h < tensor(id).holders; ++h) {
+      const bind::Holder& holder = end_.holders[tensor(id).first_holder + h];
+      const bind::FileGroup& group = end_.groups[holder.group];
+      const StoredTensor& stored = schema_.tables[group.table][holder.entry];
+      for (uint32_t file : group.files) visit(file, schema_.files[file].data_start + stored.begin);
+    }
+  }
+
+ private:
+  SourceRange WhereOf(bind::TensorId id) const;
+  bool CheckScaleShape(bind::TensorId id, const Shape& stored, const Shape& weight, uint32_t file);
+  void KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const;
+
+  const bind::End& end_;
+  const Schema& schema_;
+  Plan& plan_;
+  diag::Diagnostics& diagnostics_;
+  Layouts layouts_;
+  std::map<bind::TensorId, uint32_t> shards_;
+  std::set<bind::TensorId> means_;
+};
+
+}  // namespace aoa::plan
