@@ -50,6 +50,7 @@ class Binder {
   void LinkFamilies();
   std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Ranges(const Context& context, size_t end, bool report);
   std::optional<int64_t> FamilyNamed(size_t end, const std::string& text) const;
+  void CheckPartnerType(const Family& family, SourceRange where);
   std::optional<Pattern> Resolved(size_t end, const Pattern& pattern) const;
   void ReportUndecided();
 

@@ -235,6 +235,22 @@ void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& st
   family.type = type;
   family.type_end = type_end;
   family.partner_type = true;
+  CheckPartnerType(family, operand.node->where);
+}
+
+// The type of the tensor opposite must leave the variables of the name alone.
+void Binder::CheckPartnerType(const Family& family, SourceRange where) {
+  int any = 0;
+  for (const TypePiece& piece : Pieces(program_.dimensions->Lower(*family.type, family.type_end, any))) {
+    for (const std::string& name : family.pattern.Variables()) {
+      bool twice = std::any_of(piece.variables.begin(), piece.variables.end(), [&](const PieceVariable& v) { return v.name == name; });
+      if (!twice) continue;
+      diagnostics_.Error(Code::kVariableTwice, where, fmt::format("a piece of `{}` has the variable `{}` twice", family.pattern.text(), name))
+          .Also(family.type->where, "an untyped name has the type of the tensor opposite")
+          .Help("give it a type of its own, or leave the variable out of the name");
+      return;
+    }
+  }
 }
 
 // `tied` and `blocks of` as families of the same end.

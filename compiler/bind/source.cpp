@@ -276,6 +276,8 @@ void Binder::ListSource() {
           unknown.family = kNoFamily;
           unknown.present = true;
           unknown.dtype = table[entry].dtype;
+          // A side that declares nothing is all of what its files hold.
+          if (end.side->declarations.empty()) unknown.type = TypeOf(0, kNoFamily, &schema_.shapes[table[entry].shape]);
           id = end.Add(name, unknown);
         }
       } else if (match.role < 0 || request_.states) {

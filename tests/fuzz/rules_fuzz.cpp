@@ -20,6 +20,7 @@
 #include <sstream>
 #include <string>
 
+#include "compiler/bind/check_sides.h"
 #include "compiler/diag/render.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/index/index_program.h"
@@ -192,7 +193,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return nullptr;
   };
   aoa::bind::Unit unit = aoa::bind::ReadUnit(files.Add("fuzz.aoa", text), no_imports, diagnostics);
-  if (!diagnostics.HasErrors()) aoa::prove::CheckRules(unit, diagnostics);
+  aoa::bind::CheckSides(unit, {"safetensors"}, diagnostics);
+  aoa::prove::CheckRules(unit, diagnostics);
   if (!diagnostics.HasErrors()) aoa::Compile(unit, meeting, diagnostics);
   std::string said = aoa::diag::Render(diagnostics, {});
   if (std::getenv("AOA_FUZZ_SHOW")) std::fprintf(stderr, "%s\n", said.c_str());
