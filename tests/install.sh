@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and this machine lacks (Debian 12's own packages), and nothing else.
+# Installs what the build and the tests need and this machine lacks (Debian 12's own packages), and nothing else but the
+# packages given as arguments.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache git ca-certificates python3
   antlr4 libantlr4-runtime-dev uuid-dev
   llvm-19-dev zlib1g-dev libzstd-dev libxml2-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libxxhash-dev libsimdjson-dev
-  libgtest-dev libgmock-dev libbenchmark-dev)
+  libgtest-dev libgmock-dev libbenchmark-dev
+  "$@")
 
 missing=()
 for package in "${packages[@]}"; do

@@ -50,6 +50,8 @@ class Binder {
   void LinkFamilies();
   std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Ranges(const Context& context, size_t end, bool report);
   std::optional<int64_t> FamilyNamed(size_t end, const std::string& text) const;
+  void CheckPartnerType(const Family& family, SourceRange where);
+  std::optional<Pattern> Resolved(size_t end, const Pattern& pattern) const;
   void ReportUndecided();
 
   // ---- solve.cpp
@@ -75,6 +77,7 @@ class Binder {
   Axis LowerFact(const Fact& fact, const Dimensions::Trial* trial);
   std::optional<int64_t> Predict(const Fact& fact, const Observation& seen, const Dimensions::Trial* trial);
   std::vector<int64_t> Candidates(const Fact& fact, SymbolId unknown);
+  std::vector<int64_t> AllCandidates(const Fact& fact) const;
   bool NamesToExtents();
   std::optional<std::set<int64_t>> NumbersOf(const std::string& variable, bool& required, const Family*& example);
 
@@ -88,8 +91,9 @@ class Binder {
   };
   void GroupFiles();
   bool MatchNames();
-  Match MatchName(std::string_view name);
-  bool MatchWeight(std::string_view name, Match& match);
+  Match MatchName(std::string_view name, const std::vector<int64_t>& stages);
+  bool MatchWeight(std::string_view name, const std::vector<int64_t>& stages, Match& match);
+  std::optional<int64_t> GlobalNumber(const std::string& variable, int64_t number, const std::vector<int64_t>& stages);
   bool DealPlacements(size_t end);
   void ListSource();
   std::optional<std::string> GlobalName(const FileGroup& group, const StoredTensor& stored, const Match& match);
@@ -119,7 +123,7 @@ class Binder {
   std::vector<PendingDeclaration> pending_;
   std::vector<bool> lines_added_;
 
-  std::vector<std::vector<Match>> matches_;  // by table and entry
+  std::vector<std::vector<Match>> matches_;  // by group of files and entry
   size_t families_matched_ = 0;              // of the source, when matches_ was made
   std::vector<Fact> facts_;
   std::set<std::pair<uint32_t, size_t>> facts_done_;  // (family, axis): those that are settled

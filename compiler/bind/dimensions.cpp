@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 
@@ -9,8 +13,6 @@ namespace aoa::bind {
 namespace {
 
 using diag::Code;
-
-constexpr int kDeepest = 64;  // aliases of aliases
 
 // The first configuration key of an expression that the configuration lacks.
 const ast::Expr* AbsentKey(const ast::Expr& e, const std::function<Value(const std::string&)>& config) {
@@ -20,6 +22,21 @@ const ast::Expr* AbsentKey(const ast::Expr& e, const std::function<Value(const s
     if (const ast::Expr* found = AbsentKey(*arg, config)) return found;
   }
   return nullptr;
+}
+
+// The origins of a dimension that give different values, the first of each.
+std::vector<const Origin*> Differing(const std::vector<Origin>& origins) {
+  std::vector<const Origin*> out;
+  for (const Origin& origin : origins) {
+    if (std::none_of(out.begin(), out.end(), [&](const Origin* other) { return other->value == origin.value; })) out.push_back(&origin);
+  }
+  return out;
+}
+
+// "5: config.hidden_size = 5", but not "5: 5".
+std::string Says(const Origin& origin) {
+  std::string value = std::to_string(origin.value);
+  return origin.text == value ? value : fmt::format("{}: {}", value, origin.text);
 }
 
 std::string FirstKey(const ast::Expr& e) {
@@ -69,6 +86,7 @@ bool Dimensions::Define(const Definition& d, size_t from_end, size_t to_end) {
   for (SymbolId id : symbols) {
     Offer(id, {d.value, fmt::format("-D {}={}", spelled, d.value), {}});
     symbols_[id].from_command_line = true;
+    symbols_[id].set_at_both_ends = symbols.size() > 2;  // the file's name, and one of each end
   }
   return true;
 }
@@ -247,139 +265,6 @@ bool Dimensions::ApplyDefault() {
   return false;
 }
 
-// ---------------------------------------------------------------- types
-
-Axis Dimensions::LowerAt(const ast::Axis& axis, size_t end, int& any, const Trial* trial, int depth) {
-  Axis out;
-  out.where = axis.where;
-  switch (axis.kind) {
-    case ast::Axis::Kind::kOne: out.kind = Axis::Kind::kOne; break;
-    case ast::Axis::Kind::kAny:
-      out.kind = Axis::Kind::kVariable;
-      out.variable = fmt::format("_:{}", any++);
-      break;
-    case ast::Axis::Kind::kLiteral:
-      out.kind = Axis::Kind::kVariable;
-      out.variable = axis.name.text;
-      out.extent = axis.extent;
-      break;
-    case ast::Axis::Kind::kVar: {
-      const ast::Axis* alias = depth < kDeepest ? AliasAt(end, axis.name.text) : nullptr;
-      if (alias) {
-        out = LowerAt(*alias, end, any, trial, depth + 1);
-        out.where = axis.where;
-        break;
-      }
-      out.kind = Axis::Kind::kVariable;
-      out.variable = axis.name.text;
-      SymbolId id = At(end, axis.name.text);
-      if (trial && trial->symbol == id) out.extent = trial->value;
-      else if (symbols_[id].value) out.extent = *symbols_[id].value;
-      break;
-    }
-    case ast::Axis::Kind::kProduct:
-    case ast::Axis::Kind::kSum:
-      out.kind = axis.kind == ast::Axis::Kind::kProduct ? Axis::Kind::kProduct : Axis::Kind::kSum;
-      for (const ast::Axis& part : axis.parts) out.parts.push_back(LowerAt(part, end, any, trial, depth));
-      break;
-    case ast::Axis::Kind::kPad: {
-      out.kind = Axis::Kind::kPad;
-      out.parts.push_back(LowerAt(axis.parts.at(0), end, any, trial, depth));
-      Scope scope = ScopeAt(end);
-      if (trial) {
-        auto plain = scope.name;
-        scope.name = [this, end, trial, plain](const std::string& name, SourceRange where) {
-          bool tried = !ends_[end].mesh_sizes.contains(name) && At(end, name) == trial->symbol;
-          return tried ? Value::Whole(trial->value) : plain(name, where);
-        };
-      }
-      Value multiple = Evaluate(*axis.multiple, scope, Arithmetic::kExact);
-      if (multiple.kind == Value::Kind::kNumber && multiple.integer && *multiple.integer > 0) out.multiple = *multiple.integer;
-      break;
-    }
-  }
-  if (axis.cut && end < ends_.size()) {
-    for (const ast::Ident& name : axis.cut->axes) {
-      auto index = ends_[end].mesh.Find(name.text);
-      if (!index) continue;  // of a conditional mesh that does not hold: one rank
-      auto rounding = !axis.cut->rounding ? Cut::Rounding::kEven : axis.cut->rounding->text == "ceil" ? Cut::Rounding::kCeil : Cut::Rounding::kFront;
-      out.cuts.push_back({*index, rounding});
-    }
-  }
-  return out;
-}
-
-Axis Dimensions::Lower(const ast::Axis& axis, size_t end, int& any, const Trial* trial) { return LowerAt(axis, end, any, trial, 0); }
-
-namespace {
-
-bool SameWithoutCuts(const Axis& a, const Axis& b) {
-  if (a.kind != b.kind || a.variable != b.variable || a.extent != b.extent || a.multiple != b.multiple || a.parts.size() != b.parts.size()) return false;
-  for (size_t i = 0; i < a.parts.size(); ++i) {
-    if (!SameWithoutCuts(a.parts[i], b.parts[i])) return false;
-  }
-  return true;
-}
-
-// The cuts of the node of `type` that looks like `node`.
-const std::vector<Cut>* CutsOf(const Axis& node, const std::vector<Axis>& type) {
-  for (const Axis& axis : type) {
-    if (!axis.cuts.empty() && SameWithoutCuts(axis, node)) return &axis.cuts;
-    if (auto* cuts = CutsOf(node, axis.parts)) return cuts;
-  }
-  return nullptr;
-}
-
-// After `stored` no @ is written: what the type cuts is cut there too.
-void CopyCuts(Axis& stored, const std::vector<Axis>& type) {
-  if (auto* cuts = CutsOf(stored, type)) {
-    stored.cuts = *cuts;
-  }
-  for (Axis& part : stored.parts) CopyCuts(part, type);
-}
-
-}  // namespace
-
-TensorType Dimensions::Lower(const ast::Type& type, size_t end, int& any) {
-  TensorType out;
-  for (const ast::Axis& axis : type.axes) out.axes.push_back(Lower(axis, end, any));
-  if (type.stored) {
-    out.stored.emplace();
-    for (const ast::Axis& axis : *type.stored) {
-      out.stored->push_back(Lower(axis, end, any));
-      CopyCuts(out.stored->back(), out.axes);
-    }
-  }
-  return out;
-}
-
-void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_pad, std::set<SymbolId>& out, int depth) {
-  if (axis.kind == ast::Axis::Kind::kVar) {
-    const ast::Axis* alias = depth < kDeepest ? AliasAt(end, axis.name.text) : nullptr;
-    if (alias) CollectSymbols(*alias, end, outside_pad, out, depth + 1);
-    else out.insert(At(end, axis.name.text));
-  }
-  if (axis.kind == ast::Axis::Kind::kPad) {
-    if (outside_pad) return;
-    std::vector<const ast::Expr*> stack = {axis.multiple.get()};
-    while (!stack.empty()) {
-      const ast::Expr* e = stack.back();
-      stack.pop_back();
-      for (const ast::ExprPtr& arg : e->args) stack.push_back(arg.get());
-      if (e->kind != ast::Expr::Kind::kName || ends_[end].mesh_sizes.contains(e->text)) continue;
-      if (const ast::Axis* alias = AliasAt(end, e->text)) CollectSymbols(*alias, end, outside_pad, out, depth + 1);
-      else out.insert(At(end, e->text));
-    }
-  }
-  for (const ast::Axis& part : axis.parts) CollectSymbols(part, end, outside_pad, out, depth);
-}
-
-std::set<SymbolId> Dimensions::SymbolsOf(const ast::Axis& axis, size_t end, bool outside_pad) {
-  std::set<SymbolId> out;
-  CollectSymbols(axis, end, outside_pad, out, 0);
-  return out;
-}
-
 // ---------------------------------------------------------------- reports
 
 bool Dimensions::Require(SymbolId id, SourceRange where, diag::Diagnostics& diagnostics) {
@@ -418,39 +303,45 @@ bool Dimensions::RequireAll(const ast::Type& type, size_t end, diag::Diagnostics
   for (const std::vector<ast::Axis>* axes : {&type.axes, type.stored ? &*type.stored : nullptr}) {
     if (!axes) continue;
     for (const ast::Axis& axis : *axes) {
-      for (SymbolId symbol : SymbolsOf(axis, end, false)) ok &= Require(symbol, axis.where, diagnostics);
+      auto symbols = SymbolsOf(axis, end, false);
+      // An equation that failed explains why the rest of the axis is not known.
+      auto failed = std::find_if(symbols.begin(), symbols.end(), [&](SymbolId id) { return symbols_[id].failure && !symbols_[id].from_command_line; });
+      if (failed != symbols.end()) symbols = {*failed};
+      for (SymbolId symbol : symbols) ok &= Require(symbol, axis.where, diagnostics);
     }
   }
   return ok;
 }
 
 void Dimensions::ReportContradictions(diag::Diagnostics& diagnostics) const {
+  std::map<std::set<int64_t>, std::string> before;  // pairs of values -> the dimension that had them first
   for (const Symbol& symbol : symbols_) {
-    std::vector<const Origin*> shown;  // one for each value, the first of each
-    for (const Origin& origin : symbol.origins) {
-      bool seen = false;
-      for (const Origin* other : shown) seen |= other->value == origin.value;
-      if (!seen) shown.push_back(&origin);
-    }
+    std::vector<const Origin*> shown = Differing(symbol.origins);
     if (shown.size() < 2) continue;
     const Origin* place = shown[1]->where ? shown[1] : shown[0];
-    std::string values;
-    for (const Origin* origin : shown) values += (values.empty() ? "" : values.size() && origin == shown.back() ? " and " : ", ") + std::to_string(origin->value);
-    auto& d = diagnostics.Error(Code::kContradiction, place->where, fmt::format("dimension `{}` is {}", symbol.name, values));
-    d.Label(fmt::format("{}: {}", place->value, place->text));
+    std::vector<std::string> values;
+    for (const Origin* origin : shown) values.push_back(std::to_string(origin->value));
+    auto& d = diagnostics.Error(Code::kContradiction, place->where, fmt::format("dimension `{}` is {}", symbol.name, diag::Enumerate(values)));
+    d.Label(Says(*place));
     for (const Origin* origin : shown) {
       if (origin == place) continue;
-      if (origin->where) d.Also(origin->where, fmt::format("{}: {}", origin->value, origin->text));
+      if (origin->where) d.Also(origin->where, Says(*origin));
       else d.Found(fmt::format("{} = {} from {}", symbol.name, origin->value, origin->text));
     }
     d.Note("no source overrides another: all must agree");
+    if (shown.size() > 2) continue;
+    auto [it, first] = before.emplace(std::set<int64_t>{shown[0]->value, shown[1]->value}, symbol.name);
+    if (first) continue;
+    d.Help(fmt::format("`{}` and `{}` have each other's extents: if a tensor lies the other way round, `^T` after its name or the type `[{} {}]` says so", it->second, symbol.name, symbol.name, it->second));
   }
 }
 
 std::string Dimensions::Describe(SymbolId id) const {
   const Symbol& symbol = symbols_[id];
   if (!symbol.value) return symbol.name + " is not known";
-  return fmt::format("{} = {} ({})", symbol.name, *symbol.value, symbol.origins.empty() ? "" : symbol.origins[0].text);
+  std::string text = fmt::format("{} = {}", symbol.name, *symbol.value);
+  bool says_more = !symbol.origins.empty() && symbol.origins[0].text != std::to_string(*symbol.value);
+  return says_more ? fmt::format("{} ({})", text, symbol.origins[0].text) : text;
 }
 
 nlohmann::json Dimensions::ConfigValue(const std::string& name, size_t end) {

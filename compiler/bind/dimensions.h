@@ -90,6 +90,7 @@ class Dimensions {
   // "h = 4096 (config.hidden_size)" for messages.
   std::string Describe(SymbolId symbol) const;
   const std::string& NameOf(SymbolId symbol) const { return symbols_[symbol].name; }
+  bool IsSetAtBothEnds(SymbolId symbol) const { return symbols_[symbol].set_at_both_ends; }
   const std::vector<Origin>& OriginsOf(SymbolId symbol) const { return symbols_[symbol].origins; }
 
   // The value of `value NAME = ...`, or of a dimension: for configurations that are written.
@@ -104,6 +105,7 @@ class Dimensions {
     std::vector<Origin> origins;
     std::optional<diag::Diagnostic> failure;    // of the equation
     bool from_command_line = false;
+    bool set_at_both_ends = false;              // by one -D, where both ends declare the name
     bool equation_done = false;
     bool reported = false;
   };

@@ -44,6 +44,10 @@ class Dumper {
       for (const auto& stage : p.deal.stages) stages += fmt::format(" [{}]", fmt::join(stage, " "));
       Line("  place {}:{}", p.variable, stages);
     }
+    for (const Role& role : end.roles) {
+      std::string dtype = role.dtype ? fmt::format(" : {}", Name(*role.dtype)) : "";
+      Line("  {} {} \"{}{{}}{}\"{}", role.scalar ? "scalar" : "state", role.name, role.prefix, role.suffix, dtype);
+    }
     // Tensors of one family and type are one line.
     std::map<std::pair<uint32_t, uint32_t>, std::vector<TensorId>> groups;
     for (TensorId id = 0; id < end.tensors.size(); ++id) {

@@ -300,7 +300,7 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
   auto& d = diagnostics.Error(Code::kPlacement, node.where, fmt::format("{} of `{}` do not divide over {}", extent, p.variable, what));
   d.Found(fmt::format("{} = {} * {} + {}", extent, p.stages * rounds, extent / (p.stages * rounds), extent % (p.stages * rounds)));
   if (std::string legal = SizesThatDivide(extent, rounds); !legal.empty()) d.Help(fmt::format("{} would do for `{}`", legal, node.axis.text));
-  d.Help("`surplus first` or `surplus last` deals an uneven rest, `by [..]` says every count");
+  if (!node.interleave) d.Help("`surplus first` or `surplus last` deals an uneven rest, `by [..]` says every count");
   return std::nullopt;
 }
 

@@ -104,6 +104,14 @@ std::optional<int64_t> Binder::FamilyNamed(size_t end, const std::string& text) 
   return std::nullopt;
 }
 
+// With the values of `${=...}`; nothing while they are unknown.
+std::optional<Pattern> Binder::Resolved(size_t end, const Pattern& pattern) const {
+  return pattern.Resolve([&](const ast::Expr& e) -> std::optional<int64_t> {
+    Value value = Evaluate(e, program_.dimensions->ScopeAt(end), Arithmetic::kExact);
+    return value.known() ? value.integer : std::nullopt;
+  });
+}
+
 bool Binder::AddFamilies() {
   Dimensions& dimensions = *program_.dimensions;
   auto evaluate = [&](size_t end) {
@@ -158,8 +166,12 @@ bool Binder::AddFamilies() {
   return any;
 }
 
-// Whether a declaration of a tensor that the line names is still undecided.
+// Whether a name of the line, or a declaration of it, is still undecided.
 bool Binder::Awaits(const Line& line) const {
+  auto unknown = [this](size_t end, const std::vector<Operand>& operands) {
+    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && !Resolved(end, o.pattern); });
+  };
+  if (unknown(line.leg, line.in()) || unknown(line.leg + 1, line.out())) return true;
   return std::any_of(pending_.begin(), pending_.end(), [&](const PendingDeclaration& p) {
     if (p.end != line.leg && p.end != line.leg + 1) return false;
     const std::vector<Operand>& operands = p.end == line.leg ? line.in() : line.out();
@@ -176,7 +188,7 @@ void Binder::AddImplicit(const Line& line) {
   bool moves = attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || reshapes(in) || reshapes(out);
   // An untyped name opposite a single typed one has that type.
   auto partner = [&](const std::vector<Operand>& other) -> const Operand* {
-    bool single = in.size() == 1 && out.size() == 1;
+    bool single = in.size() == 1 && out.size() == 1 && !in[0].pattern.HasStar() && !out[0].pattern.HasStar();
     bool copied = attributes.copy && other.size() == 1;
     return !moves && (single || copied) && !other[0].node->blank ? &other[0] : nullptr;
   };
@@ -186,11 +198,7 @@ void Binder::AddImplicit(const Line& line) {
 
 void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner, size_t partner_end) {
   if (operand.node->blank) return;
-  Dimensions& dimensions = *program_.dimensions;
-  auto pattern = operand.pattern.Resolve([&](const ast::Expr& e) -> std::optional<int64_t> {
-    Value value = Evaluate(e, dimensions.ScopeAt(end), Arithmetic::kExact);
-    return value.known() ? value.integer : std::nullopt;
-  });
+  auto pattern = Resolved(end, operand.pattern);
   if (!pattern) return;  // reported when the statement is bound
   End& at = program_.ends[end];
   auto existing = FamilyNamed(end, pattern->text());
@@ -227,19 +235,36 @@ void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& st
   family.type = type;
   family.type_end = type_end;
   family.partner_type = true;
+  CheckPartnerType(family, operand.node->where);
+}
+
+// The type of the tensor opposite must leave the variables of the name alone.
+void Binder::CheckPartnerType(const Family& family, SourceRange where) {
+  int any = 0;
+  for (const TypePiece& piece : Pieces(program_.dimensions->Lower(*family.type, family.type_end, any))) {
+    for (const std::string& name : family.pattern.Variables()) {
+      bool twice = std::any_of(piece.variables.begin(), piece.variables.end(), [&](const PieceVariable& v) { return v.name == name; });
+      if (!twice) continue;
+      diagnostics_.Error(Code::kVariableTwice, where, fmt::format("a piece of `{}` has the variable `{}` twice", family.pattern.text(), name))
+          .Also(family.type->where, "an untyped name has the type of the tensor opposite")
+          .Help("give it a type of its own, or leave the variable out of the name");
+      return;
+    }
+  }
 }
 
 // `tied` and `blocks of` as families of the same end.
 void Binder::LinkFamilies() {
+  auto link = [this](size_t e, const std::optional<Pattern>& named, std::optional<size_t>& to) {
+    auto pattern = named ? Resolved(e, *named) : std::nullopt;
+    if (!pattern) return;
+    if (auto family = FamilyNamed(e, pattern->text())) to = static_cast<size_t>(*family);
+  };
   for (size_t e = 0; e < program_.ends.size(); ++e) {
     for (Family& family : program_.ends[e].families) {
       if (!family.declaration) continue;
-      if (family.declaration->tied) {
-        if (auto original = FamilyNamed(e, family.declaration->tied->text())) family.tied = static_cast<size_t>(*original);
-      }
-      if (family.declaration->blocks_of) {
-        if (auto weight = FamilyNamed(e, family.declaration->blocks_of->text())) family.blocks_of = static_cast<size_t>(*weight);
-      }
+      link(e, family.declaration->tied, family.tied);
+      link(e, family.declaration->blocks_of, family.blocks_of);
     }
   }
 }
@@ -249,7 +274,7 @@ void Binder::ReportUndecided() {
   Dimensions& dimensions = *program_.dimensions;
   auto report = [&](const Context& context, size_t end, const Scope& scope, SourceRange where) {
     if (!Dimensions::Holds(context, scope, diagnostics_)) {
-      diagnostics_.Error(Code::kCondition, context.guards.back().condition->where, "the condition depends on a dimension that nothing fixes").Also(where, "this line stands under it");
+      diagnostics_.Error(Code::kCondition, context.guards.back().condition->where, "the condition depends on a dimension that nothing fixes").Also(where, "this line stands under it").Help("`-D NAME=...`, an equation, a configuration key or another shape gives it");
       return true;
     }
     return !Ranges(context, end, true).has_value();

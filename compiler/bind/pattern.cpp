@@ -34,7 +34,32 @@ size_t GroupEnd(std::string_view text, size_t at) {
   return std::string_view::npos;
 }
 
-constexpr size_t kMostNames = 100'000;  // that one name may expand to
+constexpr ptrdiff_t kMostGroups = 1000;
+
+// How many names Expand gives, or one more than kMostNames.
+size_t CountNames(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '{') continue;
+    size_t end = GroupEnd(text, i);
+    if (end == std::string_view::npos) break;
+    if (i > 0 && text[i - 1] == '$') {
+      i = end;
+      continue;
+    }
+    size_t choices = 0;
+    int depth = 0;
+    for (size_t from = i + 1, at = i + 1; at <= end; ++at) {
+      depth += text[at] == '{';
+      if (depth == 0 && (text[at] == ',' || at == end)) {
+        choices += CountNames(text.substr(from, at - from));
+        from = at + 1;
+      }
+      depth -= text[at] == '}';
+    }
+    return std::min(kMostNames + 1, std::min(choices, kMostNames + 1) * CountNames(text.substr(end + 1)));
+  }
+  return 1;
+}
 
 std::vector<Fragments> Expand(Fragment whole) {
   // The first brace that opens a choice (not a `${`).
@@ -54,7 +79,6 @@ std::vector<Fragments> Expand(Fragment whole) {
       if (depth == 0 && (c == ',' || at == end)) {
         for (const Fragments& middle : Expand({whole.text.substr(from, at - from), whole.begin + static_cast<uint32_t>(from)})) {
           for (const Fragments& tail : tails) {
-            if (out.size() > kMostNames) return out;
             Fragments all = {{whole.text.substr(0, i), whole.begin}};
             all.insert(all.end(), middle.begin(), middle.end());
             all.insert(all.end(), tail.begin(), tail.end());
@@ -307,6 +331,12 @@ Pattern Pattern::Substitute(const Assignment& values) const {
 
 std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagnostics) {
   if (name.quoted) return {LiteralPattern(name.text, name.where)};
+  bool many_groups = std::count(name.text.begin(), name.text.end(), '{') > kMostGroups;
+  if (many_groups || CountNames(name.text) > kMostNames) {
+    std::string what = many_groups ? fmt::format("a name of more than {} groups", kMostGroups) : fmt::format("a name expands to more than {} names", kMostNames);
+    diagnostics.Error(diag::Code::kTooDeep, name.where, what);
+    return {};
+  }
   std::vector<Pattern> out;
   PartReader reader(name, diagnostics);
   for (const Fragments& fragments : Expand({name.text, name.where.begin})) {
@@ -320,10 +350,6 @@ std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagno
       return {};
     }
     out.push_back(std::move(pattern));
-    if (out.size() > kMostNames) {
-      diagnostics.Error(diag::Code::kTooDeep, name.where, fmt::format("a name expands to more than {} names", kMostNames));
-      return {};
-    }
   }
   return out;
 }

@@ -59,6 +59,8 @@ struct Pattern {
   Pattern Substitute(const Assignment& values) const;
 };
 
+inline constexpr size_t kMostNames = 100'000;  // that one name may expand to
+
 // Expands braces left to right and reads variables. Mistakes are reported; then the list may be empty.
 std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagnostics);
 

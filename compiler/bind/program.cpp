@@ -32,6 +32,7 @@ bool IsOn(const End& end, const Family& family, const Stages& stages, const std:
     if (stages[i] && *stages[i] != (p.axis ? coordinates[*p.axis] : 0)) return false;
   }
   if (!family.on_first && !family.on_last) return true;
+  if (end.placements.empty()) return true;  // every `place` stands under a condition that is false: one stage
   const Placement& first = end.placements.front();  // on first and on last speak of the first placement's axis
   int64_t stage = first.axis ? coordinates[*first.axis] : 0;
   return (family.on_first && stage == 0) || (family.on_last && stage == first.stages - 1);
@@ -77,6 +78,16 @@ TensorId End::AddState(std::string_view name, Tensor tensor) {
   states[StateKey(tensor.weight, tensor.role)] = id;
   tensors.push_back(std::move(tensor));
   return id;
+}
+
+std::vector<size_t> FirstTensors(const std::vector<OperandView>& operands) {
+  std::vector<size_t> out = {0};
+  for (const OperandView& operand : operands) {
+    size_t count = operand.blank ? 0 : 1;
+    for (const PieceVariable& v : operand.stacked) count *= static_cast<size_t>(std::max<int64_t>(0, v.extent));
+    out.push_back(out.back() + count);
+  }
+  return out;
 }
 
 }  // namespace aoa::bind

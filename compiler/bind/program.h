@@ -113,6 +113,7 @@ struct OperandView {
   std::vector<PieceVariable> stacked;  // strides are not used
   SourceRange where;
   std::string text;    // for messages: the name
+  SourceRange declared = {};  // where a side gives the type; null if the statement does
 };
 
 // A statement's operands with everything that matters for matching elements; instances with equal views share it.
@@ -218,6 +219,9 @@ struct Leg {
   std::vector<Instance> instances;  // in an order in which results exist before they are read
   std::vector<const Statement*> against;  // one-way statements of the other direction
 };
+
+// Where the tensors of each operand of a view begin among an instance's, and how many there are in all.
+std::vector<size_t> FirstTensors(const std::vector<OperandView>& operands);
 
 struct Program {
   std::vector<End> ends;

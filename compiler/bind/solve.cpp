@@ -25,27 +25,36 @@ void Walk(Axis& axis, const std::function<void(Axis&)>& visit) {
   for (Axis& part : axis.parts) Walk(part, visit);
 }
 
-// The extent of an axis on the average rank, if every cut divides.
-double Average(const Axis& axis, const Mesh& mesh) {
-  double extent = 1;
-  switch (axis.kind) {
+// The extent of an axis on the average rank for two values of its unknown, if every cut of what has the unknown divides.
+// Blocks of what has not are known: one index each where there are more ranks than indices.
+struct Averages {
+  double first, second;
+};
+Averages Average(const Axis& a, const Axis& b, const Mesh& mesh) {
+  Averages out{1, 1};
+  auto part = [&](size_t i) { return Average(a.parts[i], b.parts[i], mesh); };
+  switch (a.kind) {
     case Axis::Kind::kOne: break;
-    case Axis::Kind::kVariable: extent = static_cast<double>(axis.extent); break;
+    case Axis::Kind::kVariable: out = {static_cast<double>(a.extent), static_cast<double>(b.extent)}; break;
     case Axis::Kind::kProduct:
-      for (const Axis& part : axis.parts) extent *= Average(part, mesh);
+      for (size_t i = 0; i < a.parts.size(); ++i) out = {out.first * part(i).first, out.second * part(i).second};
       break;
     case Axis::Kind::kSum:
-      extent = 0;
-      for (const Axis& part : axis.parts) extent += Average(part, mesh);
+      out = {0, 0};
+      for (size_t i = 0; i < a.parts.size(); ++i) out = {out.first + part(i).first, out.second + part(i).second};
       break;
     case Axis::Kind::kPad: {
-      double inner = Average(axis.parts[0], mesh), k = static_cast<double>(axis.multiple);
-      extent = std::ceil(inner / k) * k;
+      double k = static_cast<double>(a.multiple);
+      out = {std::ceil(part(0).first / k) * k, std::ceil(part(0).second / k) * k};
       break;
     }
   }
-  for (const Cut& cut : axis.cuts) extent /= static_cast<double>(mesh.axis(cut.axis).size);
-  return extent;
+  for (const Cut& cut : a.cuts) {
+    auto size = static_cast<double>(mesh.axis(cut.axis).size);
+    bool repeats = cut.rounding == Cut::Rounding::kEven && out.first == out.second && out.first > 0 && out.first < size;
+    out = repeats ? Averages{1, 1} : Averages{out.first / size, out.second / size};
+  }
+  return out;
 }
 
 bool IsPlainVariable(const ast::Axis& axis) { return axis.kind == ast::Axis::Kind::kVar && !axis.cut; }
@@ -58,11 +67,12 @@ void Binder::CollectFacts() {
   const End& end = program_.ends[0];
   std::map<std::pair<uint32_t, size_t>, Fact> facts;
   std::set<std::pair<std::pair<uint32_t, size_t>, std::vector<int64_t>>> seen;
-  for (const FileGroup& group : end.groups) {
+  for (size_t g = 0; g < end.groups.size(); ++g) {
+    const FileGroup& group = end.groups[g];
     std::set<std::pair<uint32_t, uint32_t>> shapes;  // (family, shape)
     const SchemaTable& table = schema_.tables[group.table];
     for (size_t entry = 0; entry < table.size(); ++entry) {
-      const Match& match = matches_[group.table][entry];
+      const Match& match = matches_[g][entry];
       if (match.family < 0 || match.role >= 0) continue;
       auto family_index = static_cast<uint32_t>(match.family);
       if (!shapes.emplace(family_index, table[entry].shape).second) continue;
@@ -151,18 +161,17 @@ std::vector<int64_t> Binder::Candidates(const Fact& fact, SymbolId unknown) {
   double seen = 0;
   for (const Observation& o : fact.observations) seen += static_cast<double>(o.extent);
   seen /= static_cast<double>(fact.observations.size());
-  double at[2];
+  std::vector<Axis> tried;
   int64_t most_repeats = 0;
   for (int64_t x : {0, 1}) {
     Dimensions::Trial trial{unknown, x};
-    Axis axis = LowerFact(fact, &trial);
+    Axis& axis = tried.emplace_back(LowerFact(fact, &trial));
     for (const Placement& p : program_.ends[0].placements) {  // a dealt axis is shared by the stages
       if (!p.by_axis) continue;
       Walk(axis, [&](Axis& node) {
-        if (node.kind == Axis::Kind::kVariable && node.variable == p.variable && p.axis) node.cuts.push_back({*p.axis, Cut::Rounding::kEven});
+        if (node.kind == Axis::Kind::kVariable && node.variable == p.variable && p.axis) node.cuts.push_back({*p.axis, Cut::Rounding::kCeil});
       });
     }
-    at[x] = Average(axis, mesh);
     Walk(axis, [&](Axis& node) {
       int64_t parts = 1;
       for (const Cut& cut : node.cuts) parts *= cut.rounding == Cut::Rounding::kEven ? mesh.axis(cut.axis).size : 1;
@@ -170,12 +179,25 @@ std::vector<int64_t> Binder::Candidates(const Fact& fact, SymbolId unknown) {
     });
   }
   std::vector<int64_t> out;
-  if (at[1] == at[0]) return out;  // every value fits as well
-  double linear = (seen - at[0]) / (at[1] - at[0]);
+  Averages at = Average(tried[0], tried[1], mesh);
+  if (at.second == at.first) return out;  // every value fits as well
+  double linear = (seen - at.first) / (at.second - at.first);
   if (linear >= 0 && linear < 1e15) out.push_back(std::llround(linear));
   for (int64_t x = 1; x <= most_repeats; ++x) {
     if (std::find(out.begin(), out.end(), x) == out.end()) out.push_back(x);
   }
+  return out;
+}
+
+// Every extent that is not larger than the whole axis.
+std::vector<int64_t> Binder::AllCandidates(const Fact& fact) const {
+  constexpr int64_t kMost = 1 << 16;
+  int64_t most = 0;
+  for (const Observation& o : fact.observations) most = std::max(most, o.extent);
+  const Mesh& mesh = program_.ends[0].mesh;
+  std::vector<int64_t> out;
+  if (most > kMost / mesh.ranks()) return out;
+  for (int64_t x = 1; x <= most * mesh.ranks(); ++x) out.push_back(x);
   return out;
 }
 
@@ -192,18 +214,19 @@ bool Binder::Solve(Fact& fact) {
     return false;
   }
   std::set<SymbolId> solvable = dimensions.SymbolsOf(*fact.axis, family.type_end, true);
-  bool padded = !family.partner_type && solvable.size() < all.size();
   if (unknown.size() != 1 || !solvable.contains(*unknown.begin())) return false;
   SymbolId symbol = *unknown.begin();
-  if (padded) {  // also inside a padding: an extent there fixes nothing
-    std::function<bool(const ast::Axis&, bool)> inside = [&](const ast::Axis& axis, bool in_pad) {
-      if (in_pad && dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol)) return true;
-      return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) { return inside(part, in_pad || axis.kind == ast::Axis::Kind::kPad); });
+  bool multiple = false;  // of a padding: then the axis is no linear function of it
+  if (!family.partner_type) {  // also in what is padded: an extent there fixes nothing
+    std::function<bool(const ast::Axis&)> inside = [&](const ast::Axis& axis) {
+      if (axis.kind != ast::Axis::Kind::kPad) return std::any_of(axis.parts.begin(), axis.parts.end(), inside);
+      multiple |= dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol);
+      return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) { return dimensions.SymbolsOf(part, family.type_end, false).contains(symbol); });
     };
-    if (inside(*fact.axis, false)) return false;
+    if (inside(*fact.axis)) return false;
   }
   std::vector<int64_t> fitting;
-  std::vector<int64_t> candidates = Candidates(fact, symbol);
+  std::vector<int64_t> candidates = multiple ? AllCandidates(fact) : Candidates(fact, symbol);
   for (int64_t candidate : candidates) {
     Dimensions::Trial trial{symbol, candidate};
     bool fits = std::all_of(fact.observations.begin(), fact.observations.end(), [&](const Observation& o) { return Predict(fact, o, &trial) == o.extent; });
@@ -234,9 +257,9 @@ void Binder::Verify(Fact& fact) {
   if (IsPlainVariable(*fact.axis)) {
     std::set<SymbolId> symbols = dimensions.SymbolsOf(*fact.axis, family.type_end, false);
     bool dealt = std::any_of(program_.ends[0].placements.begin(), program_.ends[0].placements.end(), [&](const Placement& p) { return p.by_axis && p.variable == fact.axis->name.text; });
-    int any = 0;
-    bool alias = dimensions.Lower(*fact.axis, family.type_end, any).kind != Axis::Kind::kVariable;
-    if (symbols.size() == 1 && !dealt && !alias) {
+    Axis lowered = LowerFact(fact, nullptr);
+    bool whole = lowered.kind == Axis::Kind::kVariable && lowered.cuts.empty();  // no alias, and uncut where it is stored
+    if (symbols.size() == 1 && !dealt && whole) {
       for (const Observation& o : fact.observations) {
         dimensions.Offer(*symbols.begin(), {o.extent, fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});
       }
@@ -255,7 +278,11 @@ void Binder::Verify(Fact& fact) {
     auto& d = diagnostics_.Error(expected ? Code::kNoFit : Code::kCut, fact.axis->where, fmt::format("axis {} of {} is {}, the type says {}", fact.axis_number, o.text, o.extent, expected ? std::to_string(*expected) : "what does not divide"));
     if (expected) d.Expected(fmt::format("`{}` = {}", whole, *expected));
     d.Found(fmt::format("{}", o.extent));
-    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) d.Note(dimensions.Describe(symbol));
+    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) {
+      d.Note(dimensions.Describe(symbol));
+      const std::string& name = dimensions.NameOf(symbol);
+      if (dimensions.IsSetAtBothEnds(symbol)) d.Help(fmt::format("`-D {0}=` sets both ends, `-D to.{0}=` the target alone", name));
+    }
     return;
   }
 }
@@ -282,8 +309,9 @@ std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, 
   }
   std::set<int64_t> numbers;
   std::map<int64_t, int64_t> counts;  // by stage, of local numbers
-  for (const FileGroup& group : end.groups) {
-    for (const Match& match : matches_[group.table]) {
+  for (size_t g = 0; g < end.groups.size(); ++g) {
+    const FileGroup& group = end.groups[g];
+    for (const Match& match : matches_[g]) {
       if (match.family < 0 || match.role >= 0) continue;
       const Family& family = end.families[static_cast<size_t>(match.family)];
       if (family.ranges.contains(variable)) continue;

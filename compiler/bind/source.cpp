@@ -28,7 +28,7 @@ void Binder::GroupFiles() {
 
 // Families are tried in order: plain names first, then declared patterns, then patterns of statements. Where two could spell
 // a name, extents decide.
-bool Binder::MatchWeight(std::string_view name, Match& match) {
+bool Binder::MatchWeight(std::string_view name, const std::vector<int64_t>& stages, Match& match) {
   const End& end = program_.ends[0];
   for (int pass = 0; pass < 3; ++pass) {
     for (size_t i = 0; i < end.families.size(); ++i) {
@@ -38,12 +38,14 @@ bool Binder::MatchWeight(std::string_view name, Match& match) {
       auto values = family.pattern.Match(name);
       if (!values) continue;
       bool inside = true;
-      for (const auto& [variable, value] : *values) {
+      for (const auto& [variable, number] : *values) {
+        auto value = GlobalNumber(variable, number, stages);
+        if (!value) continue;  // cannot be said yet
         auto range = family.ranges.find(variable);
         if (range != family.ranges.end() && range->second.second >= 0) {
-          inside &= value >= range->second.first && value < range->second.second;
+          inside &= *value >= range->second.first && *value < range->second.second;
         } else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable)); extent && family.declaration) {
-          inside &= value < *extent;
+          inside &= *value < *extent;
         }
       }
       if (!inside) continue;
@@ -56,15 +58,33 @@ bool Binder::MatchWeight(std::string_view name, Match& match) {
   return false;
 }
 
-Binder::Match Binder::MatchName(std::string_view name) {
+// The number over the whole model of a number in the names of a stage's files. Nothing while the dealing is unknown. What is
+// beyond its stage stays as it is: that has a message of its own.
+std::optional<int64_t> Binder::GlobalNumber(const std::string& variable, int64_t number, const std::vector<int64_t>& stages) {
+  const End& end = program_.ends[0];
+  for (size_t i = 0; i < end.placements.size(); ++i) {
+    const Placement& p = end.placements[i];
+    if (!p.node->numbered_locally || p.variable != variable) continue;
+    auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable));
+    if (!extent || *extent > 1'000'000) return std::nullopt;
+    diag::Diagnostics ignored;
+    auto deal = MakeDeal(p, *extent, 0, *program_.dimensions, ignored);
+    if (!deal) return std::nullopt;
+    const std::vector<int64_t>& indices = deal->stages.at(static_cast<size_t>(stages[i]));
+    return number < static_cast<int64_t>(indices.size()) ? indices[static_cast<size_t>(number)] : number;
+  }
+  return number;
+}
+
+Binder::Match Binder::MatchName(std::string_view name, const std::vector<int64_t>& stages) {
   Match match;
-  if (MatchWeight(name, match)) return match;
+  if (MatchWeight(name, stages, match)) return match;
   const std::vector<Role>& roles = program_.ends[0].roles;
   for (size_t r = 0; r < roles.size(); ++r) {
     const Role& role = roles[r];
     if (name.size() <= role.prefix.size() + role.suffix.size() || !name.starts_with(role.prefix) || !name.ends_with(role.suffix)) continue;
     std::string_view weight = name.substr(role.prefix.size(), name.size() - role.prefix.size() - role.suffix.size());
-    if (!MatchWeight(weight, match)) continue;
+    if (!MatchWeight(weight, stages, match)) continue;
     match.role = static_cast<int16_t>(r);
     return match;
   }
@@ -79,14 +99,18 @@ bool Binder::MatchNames() {
   }
   if (!matches_.empty() && key == families_matched_) return false;
   families_matched_ = key;
+  // A name means the same in all files, unless numbers count from 0 on each stage.
+  const End& end = program_.ends[0];
+  bool local = std::any_of(end.placements.begin(), end.placements.end(), [](const Placement& p) { return p.node->numbered_locally; });
   std::vector<Match> by_name(schema_.names.size());
   std::vector<bool> done(schema_.names.size(), false);
-  matches_.assign(schema_.tables.size(), {});
-  for (size_t t = 0; t < schema_.tables.size(); ++t) {
-    for (const StoredTensor& stored : schema_.tables[t]) {
-      if (!done[stored.name]) by_name[stored.name] = MatchName(schema_.names[stored.name]);
+  matches_.assign(end.groups.size(), {});
+  for (size_t g = 0; g < end.groups.size(); ++g) {
+    if (local) done.assign(schema_.names.size(), false);
+    for (const StoredTensor& stored : schema_.tables[end.groups[g].table]) {
+      if (!done[stored.name]) by_name[stored.name] = MatchName(schema_.names[stored.name], end.groups[g].stages);
       done[stored.name] = true;
-      matches_[t].push_back(by_name[stored.name]);
+      matches_[g].push_back(by_name[stored.name]);
     }
   }
   return true;
@@ -242,7 +266,7 @@ void Binder::ListSource() {
     const FileGroup& group = end.groups[g];
     const SchemaTable& table = schema_.tables[group.table];
     for (uint32_t entry = 0; entry < table.size(); ++entry) {
-      const Match& match = matches_[group.table][entry];
+      const Match& match = matches_[g][entry];
       TensorId id = kNoTensor;
       if (match.family < 0) {  // nothing that the rules know: coverage says so
         const std::string& name = schema_.names[table[entry].name];
@@ -252,6 +276,8 @@ void Binder::ListSource() {
           unknown.family = kNoFamily;
           unknown.present = true;
           unknown.dtype = table[entry].dtype;
+          // A side that declares nothing is all of what its files hold.
+          if (end.side->declarations.empty()) unknown.type = TypeOf(0, kNoFamily, &schema_.shapes[table[entry].shape]);
           id = end.Add(name, unknown);
         }
       } else if (match.role < 0 || request_.states) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/parse.h"
@@ -45,6 +46,7 @@ class UnitReader {
     }
     // What stands in the unit now is imported: this file may replace and remove it.
     imported_declarations_.clear();
+    own_declarations_.clear();
     for (const auto& [name, side] : unit_.sides) imported_declarations_[name] = side.declarations.size();
     imported_statements_.clear();
     for (const Map& map : unit_.maps) imported_statements_.push_back(map.statements.size());
@@ -247,16 +249,16 @@ class UnitReader {
       }
       NoteNames(pattern);
       std::string text = pattern.text();
-      for (size_t i = 0; i < side.declarations.size(); ++i) {
-        const Declaration& other = side.declarations[i];
-        if (other.pattern.text() != text) continue;
-        if (i < imported) {
-          side.declarations.erase(side.declarations.begin() + static_cast<ptrdiff_t>(i--));
-          --imported;
-        } else if (SameContext(other.context, context)) {
-          diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("`{}` is declared twice", text)).Also(other.node->name.where, "the first one");
-        }
+      auto replaced = [&](const Declaration& other) { return other.pattern.text() == text; };
+      auto end_of_imported = side.declarations.begin() + static_cast<ptrdiff_t>(imported);
+      auto kept = std::remove_if(side.declarations.begin(), end_of_imported, replaced);
+      imported -= static_cast<size_t>(end_of_imported - kept);
+      side.declarations.erase(kept, end_of_imported);
+      auto& own = own_declarations_[side.name][text];
+      for (const auto& [where, other] : own) {
+        if (SameContext(other, context)) diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("`{}` is declared twice", text)).Also(where, "the first one");
       }
+      own.emplace_back(node.name.where, context);
       side.declarations.push_back({std::move(pattern), &node, context, tied, blocks_of});
     }
   }
@@ -366,7 +368,12 @@ class UnitReader {
         out.push_back({&node, {}});
         continue;
       }
-      for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
+      std::vector<Pattern> patterns = ExpandName(node.name, diagnostics_);
+      if (node.slice && static_cast<uint64_t>(node.slice->second - node.slice->first) > kMostNames / std::max<size_t>(1, patterns.size())) {
+        diagnostics_.Error(Code::kTooDeep, node.where, fmt::format("`{}` stands for more than {} tensors", node.where.text(), kMostNames));
+        continue;
+      }
+      for (Pattern& pattern : patterns) {
         NoteNames(pattern);
         for (PatternPart& part : pattern.parts) {
           if (part.kind == PatternPart::Kind::kVariable && part.text == "LAYER_ID_OFFSET") part.offset += offset;
@@ -418,6 +425,7 @@ class UnitReader {
   std::vector<const SourceFile*> stack_;
   std::set<std::string> done_;
   std::map<std::string, size_t> imported_declarations_;
+  std::map<std::string, std::unordered_map<std::string, std::vector<std::pair<SourceRange, Context>>>> own_declarations_;  // side -> pattern
   std::vector<size_t> imported_statements_;
   std::map<std::string, SourceRange> own_dims_;
   std::map<std::string, std::map<std::string, SourceRange>> own_side_dims_;

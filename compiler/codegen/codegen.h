@@ -34,9 +34,10 @@ class KernelTable {
   virtual Statistics statistics() const = 0;  // complete once every kernel has been asked for
 };
 
-// The kernels as LLVM IR (after optimisation) and as assembly of this machine: `--emit=llvm`, `--emit=asm`.
-Result<std::string> EmitLlvm(const std::vector<KernelKey>& keys);
-Result<std::string> EmitAssembly(const std::vector<KernelKey>& keys);
+// The kernels as LLVM IR (after optimisation) and as assembly: `--emit=llvm`, `--emit=asm`. `cpu` is LLVM's name
+// for a processor of this architecture, or empty for this machine.
+Result<std::string> EmitLlvm(const std::vector<KernelKey>& keys, const std::string& cpu = {});
+Result<std::string> EmitAssembly(const std::vector<KernelKey>& keys, const std::string& cpu = {});
 
 // "19.1.7"
 std::string LlvmVersion();

@@ -25,6 +25,7 @@ Commands
   aoac RULES.aoa --run  [--from SIDE[:PATH]] [--to SIDE[:PATH]]    convert
   aoac RULES.aoa --plan [--from SIDE[:PATH]] [--to SIDE]           say what a run would do
   aoac RULES.aoa --emit=PHASE ...           show what a phase makes: ast types map index plan llvm asm
+                                            (--cpu x86-64-v3: code for another processor of this architecture)
   aoac inspect PATH                         list what a checkpoint holds
   aoac diff A B                             compare two checkpoints: 0 equal, 1 different
   aoac diff RULES.aoa SIDE:PATH SIDE:PATH   the same across layouts

@@ -50,7 +50,8 @@ void PrintText(const Schema& schema) {
   fmt::print("format   {}{}\n", schema.format, schema.variant.empty() ? "" : " " + schema.variant);
   if (schema.has_mesh) fmt::print("mesh     {}\n", MeshText(schema));
   fmt::print("config   {}\n", schema.config.empty() ? "none" : "yes");
-  fmt::print("files    {}\ntensors  {}\nbytes    {} ({})\n", schema.files.size(), tensors, bytes, ShowBytes(static_cast<double>(bytes)));
+  std::string rounded = bytes < 1000 ? "" : fmt::format(" ({})", ShowBytes(static_cast<double>(bytes)));
+  fmt::print("files    {}\ntensors  {}\nbytes    {}{}\n", schema.files.size(), tensors, bytes, rounded);
   // Files that say the same are listed once.
   std::vector<bool> shown(schema.tables.size(), false);
   for (const SchemaFile& file : schema.files) {

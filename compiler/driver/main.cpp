@@ -3,10 +3,13 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
+#include <optional>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/core/check.h"
@@ -28,6 +31,15 @@ constexpr Command kCommands[] = {
     {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats},
 };
 
+// A command with a name like `word`, if `word` is no file.
+std::optional<std::string> NearCommand(const std::string& word) {
+  std::error_code error;
+  if (std::filesystem::exists(word, error)) return std::nullopt;
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  return aoa::diag::Nearest(word, names);
+}
+
 Exit Dispatch(const Arguments& words) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
     fmt::print("{}", words.empty() ? aoa::driver::kGreeting : aoa::driver::kHelp);
@@ -37,8 +49,17 @@ Exit Dispatch(const Arguments& words) {
     fmt::print("aoac {}\nLLVM {}\nCUDA: not in this build\n", AOA_VERSION, aoa::codegen::LlvmVersion());
     return Exit::kDone;
   }
+  if (std::find(words.begin(), words.end(), "--help") != words.end()) {
+    fmt::print("{}", aoa::driver::kHelp);
+    return Exit::kDone;
+  }
   for (const Command& command : kCommands) {
     if (words[0] == command.name) return command.run(Arguments(words.begin() + 1, words.end()));
+  }
+  if (auto near = NearCommand(words[0])) {
+    aoa::driver::Session session;
+    session.Misuse(fmt::format("there is no command `{}`, nor a rule file of this name", aoa::Printable(words[0]))).Help(fmt::format("there is `{}`", *near));
+    return session.Finish();
   }
   return aoa::driver::RunRules(words);
 }

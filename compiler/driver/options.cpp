@@ -44,6 +44,7 @@ void AddRun(CLI::App& app, Options& options, Words& words) {
   app.add_flag("--run", options.run);
   app.add_flag("--plan", options.plan);
   app.add_option("--emit", words.emit);
+  app.add_option("--cpu", options.cpu);
   app.add_option("--from", words.from);
   app.add_option("--to", words.to);
   app.add_option("--mesh-to", words.mesh_to);
@@ -67,12 +68,19 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
   return names;
 }
 
+// The option that an error of the parser names first.
+std::string OptionIn(std::string_view text) {
+  size_t begin = std::min(text.find('-'), text.size());
+  return diag::Printable(text.substr(begin, std::min(text.find_first_of(" :=", begin), text.size()) - begin));
+}
+
 void ReportUnknown(const CLI::App& app, Session& session) {
   for (const std::string& word : app.remaining()) {
     if (!word.starts_with("-")) continue;
     std::string name = word.substr(0, word.find('='));
     auto& d = session.Misuse(fmt::format("{}: there is no such option", diag::Printable(name)));
-    if (auto near = diag::Nearest(name, OptionNames(app))) d.Help(fmt::format("`{}`", *near));
+    auto near = name.size() > 3 ? diag::Nearest(name, OptionNames(app)) : std::nullopt;
+    if (near) d.Help(fmt::format("there is `{}`", *near));
     else d.Help("`aoac --help` lists the options");
   }
 }
@@ -99,6 +107,7 @@ class Reader {
     ReadDType();
     ReadBackend();
     ReadPhase();
+    CheckMode();
   }
 
  private:
@@ -131,7 +140,19 @@ class Reader {
     options_.emit = words_.emit;
     if (words_.emit.empty() || std::find(std::begin(kPhases), std::end(kPhases), words_.emit) != std::end(kPhases)) return;
     std::vector<std::string> names(std::begin(kPhases), std::end(kPhases));
-    session_.Misuse(fmt::format("--emit: there is no `{}`", diag::Printable(words_.emit))).Expected(diag::Enumerate(names, 20, " or "));
+    auto& d = session_.Misuse(fmt::format("--emit: there is no `{}`", diag::Printable(words_.emit))).Expected(diag::Enumerate(names, 20, " or "));
+    if (words_.emit == "ptx") d.Note("this program was built without CUDA");
+    else if (auto near = diag::Nearest(words_.emit, names)) d.Help(fmt::format("there is `{}`", *near));
+  }
+
+  // One of --run, --plan and --emit; without any of them the ends say nothing.
+  void CheckMode() {
+    std::vector<std::string> modes;
+    if (options_.run) modes.emplace_back("--run");
+    if (options_.plan) modes.emplace_back("--plan");
+    if (!words_.emit.empty()) modes.emplace_back("--emit");
+    if (modes.size() > 1) session_.Misuse(fmt::format("{} stand together", diag::Enumerate(modes))).Expected("one of them");
+    if (modes.empty() && (options_.from || options_.to)) session_.diagnostics.Warning(diag::Code::kCommandLine, {}, "the rules are checked, and nothing is converted").Help("`--run` converts, `--plan` says what a run would do");
   }
 
   Options& options_;
@@ -177,8 +198,13 @@ std::optional<Options> ParseOptions(Command command, const std::vector<std::stri
   if (command == Command::kDigest) app.add_option("--as", options.as);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ArgumentMismatch& error) {
+    std::string option = OptionIn(error.what());
+    auto given = std::count_if(arguments.begin(), arguments.end(), [&](const std::string& word) { return word == option || word.starts_with(option + "="); });
+    session.Misuse(fmt::format("{}: {}", option, given > 1 ? "it is given twice" : "a value is missing")).Help("`aoac --help` lists the options");
+    return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    session.Misuse(error.what());
+    session.Misuse(fmt::format("{}: its value means nothing", OptionIn(error.what()))).Help("`aoac --help` lists the options");
     return std::nullopt;
   }
   ReportUnknown(app, session);

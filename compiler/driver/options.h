@@ -17,6 +17,7 @@ struct Options {
   std::string rules;
   bool run = false, plan = false;
   std::string emit;                     // a phase's dump, or empty
+  std::string cpu;                      // the processor of --emit=llvm and asm, or empty for this one
   std::optional<SideSpec> from, to;
   std::vector<bind::Definition> definitions;
   std::string config;                   // a file, or empty

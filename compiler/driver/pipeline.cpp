@@ -7,6 +7,7 @@
 
 #include "compiler/bind/check_sides.h"
 #include "compiler/bind/configuration.h"
+#include "compiler/bind/limits.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 #include "runtime/io/file.h"
@@ -17,6 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 using diag::Code;
 
+// Whether the laws of index programs and plans are checked: in builds that check themselves, for it takes time.
+#ifdef NDEBUG
+constexpr bool kCheckPhases = false;
+#else
+constexpr bool kCheckPhases = true;
+#endif
 constexpr uint64_t kLongestRules = 64 << 20;
 constexpr uint64_t kLongestConfiguration = 64 << 20;
 
@@ -83,6 +90,7 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
     return nullptr;
   };
   auto unit = std::make_unique<bind::Unit>(bind::ReadUnit(main, load, session.diagnostics));
+  if (!bind::CheckLimits(*unit, session.diagnostics)) return nullptr;
   bind::CheckSides(*unit, FormatNames(), session.diagnostics);
   prove::CheckRules(*unit, session.diagnostics);
   if (session.diagnostics.HasErrors()) return nullptr;
@@ -122,7 +130,17 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
 }
 
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session) {
+  std::error_code unreadable;
+  if (!fs::exists(path, unreadable) && !unreadable) {
+    session.diagnostics.Error(Code::kFile, {}, fmt::format("{} does not exist", diag::Printable(path)));
+    return std::nullopt;
+  }
   const formats::Format* format = formats::RecognizeFormat(path);
+  std::error_code error;
+  if (!format && !fs::exists(path, error)) {
+    session.diagnostics.Error(Code::kFile, {}, fmt::format("{} does not exist", diag::Printable(path)));
+    return std::nullopt;
+  }
   if (!format) {
     session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: no checkpoint of a known format", diag::Printable(path))).Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));
     return std::nullopt;
@@ -156,6 +174,10 @@ std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, co
   if (!mapping) return std::nullopt;
   auto index = index::Lower(*program, *mapping, request, diagnostics);
   if (!index) return std::nullopt;
+  if (kCheckPhases) {
+    std::string broken = index::Verify(*program, *index);
+    AOA_CHECK(broken.empty(), broken);
+  }
   return Compiled{std::move(*program), std::move(*mapping), std::move(*index)};
 }
 
@@ -187,10 +209,10 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   };
   auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, resources, session.diagnostics);
   if (!plan) return std::nullopt;
-#ifndef NDEBUG
-  std::string broken = plan::Verify(*plan);
-  AOA_CHECK(broken.empty(), broken);
-#endif
+  if (kCheckPhases) {
+    std::string broken = plan::Verify(*plan);
+    AOA_CHECK(broken.empty(), broken);
+  }
   planned.plan = std::move(*plan);
   if (auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr)) planned.extras.push_back({"config.json", config->dump(2) + "\n"});
   return planned;

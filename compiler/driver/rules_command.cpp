@@ -53,7 +53,7 @@ class RulesCommand {
     unit_ = LoadRules(options_.rules, session_);
     if (!unit_) return session_.Finish();
     if (!options_.run && !options_.plan && options_.emit.empty()) {
-      if (session_.Finish() == Exit::kDone && !options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(unit_->sides.size(), "side"), Count(unit_->maps.size(), "map"));
+      if (session_.Finish() == Exit::kDone) ReportCheck();
       return session_.exit();
     }
     if (!ResolveSides() || !CompileAndPlan()) return session_.Finish();
@@ -67,6 +67,13 @@ class RulesCommand {
 
  private:
   static std::string Count(size_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+
+  void ReportCheck() const {
+    size_t sides = unit_->sides.size(), maps = unit_->maps.size();
+    if (options_.json) fmt::print("{}\n", nlohmann::ordered_json{{"sides", sides}, {"maps", maps}}.dump(2));
+    else if (!options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(sides, "side"), Count(maps, "map"));
+    if (!options_.json && !options_.quiet && (options_.from || options_.to)) fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
+  }
 
   Exit EmitAst() {
     auto text = io::ReadSmallFile(options_.rules, 64 << 20);
@@ -135,7 +142,7 @@ class RulesCommand {
     else if (phase == "map") print(prove::Dump(compiled_->program, compiled_->mapping));
     else if (phase == "index") print(index::Dump(compiled_->program, compiled_->index));
     else if (phase == "plan") print(plan::Dump(planned_->plan));
-    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels) : codegen::EmitAssembly(planned_->plan.kernels));
+    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels, options_.cpu) : codegen::EmitAssembly(planned_->plan.kernels, options_.cpu));
     return session_.Finish();
   }
 

@@ -48,6 +48,11 @@ std::optional<std::pair<int64_t, int64_t>> Builder::BuildSlice(AoaParser::Bracke
   if (to <= from)
     Error(Code::kSyntax, Range(tree), "the slice " + Quote(Range(tree).text()) + " holds no numbers")
         .Note("`name[0:3]` stands for `name_0, name_1, name_2`");
+  constexpr int64_t kMost = 100'000;  // tensors of one model
+  if (to > from && to - from > kMost) {
+    Error(Code::kSyntax, Range(tree), "the slice " + Quote(Range(tree).text()) + " stands for more than " + std::to_string(kMost) + " tensors");
+    to = from;
+  }
   return std::pair(from, to);
 }
 

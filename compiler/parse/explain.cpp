@@ -78,7 +78,7 @@ void Failure::ExplainAnything() {
   } else if (!due.empty()) {
     Diagnostic& d = Error(AtEnd() ? "the line ends after " + ShownBefore() + ", where " + due + " is due"
                                   : Shown() + " stands after " + ShownBefore() + ", where " + due + " is due");
-    if (First()->getType() == AoaParser::IMPORT) d.Help("write `import \"llama.aoa\"`");
+    if (First()->getType() == AoaParser::IMPORT) d.Help("write `import \"base.aoa\"`");
   } else if (AtEnd()) {
     Error("the line ends too early, after " + ShownBefore());
   } else if (parser_.getExpectedTokens().contains(size_t{AoaParser::END})) {

@@ -51,6 +51,76 @@ std::vector<int64_t> WholeBox(const Piece& piece) {
   return key;
 }
 
+// Calls visit(run) for parts of a piece with consecutive out numbers: pieces of one digit.
+template <class Visit>
+void EachRun(const Piece& piece, Visit visit) {
+  if (ElementCount(piece) == 0) return;
+  Piece rest = piece, run = piece;
+  Canonicalize(rest);
+  run.digits = {{1, 1, 0, 0}};
+  if (!rest.digits.empty() && rest.digits.back().out == 1) {
+    run.digits = {rest.digits.back()};
+    rest.digits.pop_back();
+  }
+  std::vector<int64_t> index(rest.digits.size(), 0);
+  for (;;) {
+    visit(run);
+    size_t i = index.size();
+    while (i-- > 0) {
+      const Digit& digit = rest.digits[i];
+      bool more = ++index[i] < digit.extent;
+      int64_t steps = more ? 1 : 1 - digit.extent;
+      run.out_base += steps * digit.out;
+      run.in_base += steps * digit.in;
+      if (more) break;
+      index[i] = 0;
+    }
+    if (i == SIZE_MAX) return;
+  }
+}
+
+// Takes from the blocks' pieces what blocks before them have, run by run. Blocks overlap other than as a whole where a cut
+// sum has a dealt part: its length, and with it the places of the cuts, differ from stage to stage.
+void MakeDisjoint(std::vector<Relation>& primary) {
+  std::map<int64_t, int64_t> seen;  // runs of element numbers: first -> last
+  for (Relation& relation : primary) {
+    Relation left;
+    for (const Piece& piece : relation) {
+      EachRun(piece, [&](Piece run) {
+        int64_t at = run.out_base, end = at + ElementCount(run), step = run.digits[0].in;
+        auto next = seen.upper_bound(at);
+        if (next != seen.begin() && std::prev(next)->second >= at) at = std::prev(next)->second + 1;
+        while (at < end) {
+          int64_t until = next == seen.end() ? end : std::min(end, next->first);
+          if (until > at) {
+            Piece part = run;
+            part.out_base = at;
+            part.in_base += (at - run.out_base) * step;
+            part.digits[0].extent = until - at;
+            left.push_back(std::move(part));
+            seen[at] = until - 1;
+          }
+          if (next == seen.end()) break;
+          at = std::max(until, next->second + 1);
+          ++next;
+        }
+      });
+    }
+    relation = std::move(left);
+    Canonicalize(relation);
+  }
+}
+
+int64_t RealElements(const TensorType& type) {
+  int64_t count = 0;
+  for (const TypePiece& piece : Pieces(type)) {
+    int64_t product = 1;
+    for (const PieceVariable& v : piece.variables) product *= v.extent;
+    count += product;
+  }
+  return count;
+}
+
 }  // namespace
 
 std::optional<Layout> Layouts::Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const {
@@ -95,6 +165,9 @@ std::optional<Layout> Layouts::Make(const TensorType& type, const Mesh& mesh, bo
     Canonicalize(primary);
     layout.primary.push_back(std::move(primary));
   }
+  int64_t held = 0;
+  for (const Relation& relation : layout.primary) held += ElementCount(relation);
+  if (held > RealElements(type)) MakeDisjoint(layout.primary);
   for (View& block : layout.blocks) {
     Canonicalize(block.real);
     Canonicalize(block.filler);
@@ -105,6 +178,19 @@ std::optional<Layout> Layouts::Make(const TensorType& type, const Mesh& mesh, bo
 std::optional<Layout> Layouts::Try(const bind::End& end, const Mesh& mesh, const TensorType& type) {
   diag::Diagnostics ignored;
   return Layouts(end, ignored).Make(type, mesh, false, nullptr);
+}
+
+// That the shape in the files, where `stored` gives another than the type's, has as many elements as the type.
+bool Layouts::HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const {
+  for (const View& block : layout.blocks) {
+    int64_t count = ElementCount(block.shape);
+    if (count == block.elements) continue;
+    diagnostics_.Error(diag::Code::kNoFit, where, "the stored shape of `" + name + "` has " + std::to_string(count) + " elements, its type " + std::to_string(block.elements))
+        .Found(aoa::ToString(block.shape))
+        .Note("`stored` gives the same elements another shape");
+    return false;
+  }
+  return true;
 }
 
 const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, SourceRange where) {
@@ -125,6 +211,7 @@ const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, Sou
       diagnostics_.Warning(diag::Code::kRepeatedSum, node->where ? node->where : where, "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name + "` is repeated on neighbouring ranks, with every summand beside it")
           .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
     }
+    if (layout && !HoldsAll(*layout, name, where)) layout = std::nullopt;
     it = layouts_.emplace(std::pair(type, flat), std::move(layout)).first;
   }
   return it->second ? &*it->second : nullptr;

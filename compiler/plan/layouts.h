@@ -39,6 +39,7 @@ class Layouts {
   static std::optional<Layout> Try(const bind::End& end, const Mesh& mesh, const TensorType& type);
 
  private:
+  bool HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const;
   void ReportLost(int64_t elements, int64_t held, const std::string& name, SourceRange where);
   std::optional<Layout> Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "compiler/bind/attributes.h"
 #include "compiler/bind/check_sides.h"
@@ -52,6 +53,10 @@ class MapChecker {
       dimensions_.SetMesh(dimensions_.AddEnd(*side, sizes), std::move(mesh));
     }
     dimensions_.Propagate();
+    for (const Side* side : {&left_, &right_}) {
+      auto& declared = declared_[side];
+      for (const Declaration& d : side->declarations) declared[d.pattern.text()].push_back(&d);
+    }
   }
 
   void Check() {
@@ -69,13 +74,10 @@ class MapChecker {
   // ------------------------------------------------------------ declarations
 
   std::vector<const Declaration*> DeclarationsOf(const Side& side, const Operand& operand) const {
-    std::vector<const Declaration*> out;
-    if (operand.node->blank) return out;
-    std::string text = operand.pattern.text();
-    for (const Declaration& d : side.declarations) {
-      if (d.pattern.text() == text) out.push_back(&d);
-    }
-    return out;
+    if (operand.node->blank) return {};
+    const auto& declared = declared_.at(&side);
+    auto found = declared.find(operand.pattern.text());
+    return found == declared.end() ? std::vector<const Declaration*>() : found->second;
   }
 
   // Whether some declaration of another spelling may be meant.
@@ -91,6 +93,7 @@ class MapChecker {
 
   // What is wrong with a statement whatever its types are. False if looking at types makes no sense any more.
   bool CheckForm(const Statement& s) {
+    if (s.left.empty() || s.right.empty()) return false;  // its names were reported
     bool left_blank = AllBlank(s.left), right_blank = AllBlank(s.right);
     bool both = s.node->arrow == ast::Arrow::kBoth;
     if (left_blank && right_blank) return Error(Code::kSyntax, s.node->where, "a statement without a tensor"), false;
@@ -186,7 +189,8 @@ class MapChecker {
         auto a = TypeOf(left_, l), b = TypeOf(right_, r);
         if (!a || !b || *a == *b) continue;
         Error(Code::kTwoWay, where, fmt::format("a two-way statement casts between {} and {}", Name(*a), Name(*b)))
-            .Found(fmt::format("`{}` is {}, `{}` is {}", l.pattern.text(), Name(*a), r.pattern.text(), Name(*b)))
+            .Found(fmt::format("`{}` of side `{}` is {}", l.pattern.text(), map_.left, Name(*a)))
+            .Found(fmt::format("`{}` of side `{}` is {}", r.pattern.text(), map_.right, Name(*b)))
             .Note("one of the two directions narrows")
             .Help("a pair of `->` and `<-` gives each direction its own cast");
         return;
@@ -256,6 +260,7 @@ class MapChecker {
     if (!first) return;
     for (const diag::Diagnostic& d : first->all()) {
       diag::Diagnostic& copy = diagnostics_.Error(d.code, d.where, d.message);
+      copy.label = d.label;
       copy.others = d.others;
       copy.expected = d.expected;
       copy.found = d.found;
@@ -292,6 +297,7 @@ class MapChecker {
           if (!type) return std::nullopt;
           size_t end = is_left ? 0 : 1;
           operand.type = dimensions_.Lower(*type, end, any);
+          if (!o.node->type) operand.declared = type->where;
           for (const std::string& v : o.pattern.Variables()) {
             if (std::find(loops.begin(), loops.end(), v) == loops.end()) operand.stacked.push_back({v, StackedExtent(s, end, v), 0});
           }
@@ -368,8 +374,14 @@ class MapChecker {
 
   // A tensor that a side always has must be in some statement of each of its maps.
   void CheckMentions(const Side& side, bool is_left) {
+    std::set<std::string> spelled;
+    for (const Statement& s : map_.statements) {
+      for (const Operand& o : is_left ? s.left : s.right) {
+        if (!o.node->blank) spelled.insert(o.pattern.text());
+      }
+    }
     for (const Declaration& d : side.declarations) {
-      if (d.node->optional || d.tied || d.blocks_of || !d.context.guards.empty()) continue;
+      if (d.node->optional || d.tied || d.blocks_of || !d.context.guards.empty() || spelled.contains(d.pattern.text())) continue;
       bool mentioned = std::any_of(map_.statements.begin(), map_.statements.end(), [&](const Statement& s) {
         const std::vector<Operand>& operands = is_left ? s.left : s.right;
         return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && MayMean(o.pattern, d.pattern); });
@@ -377,13 +389,7 @@ class MapChecker {
       if (mentioned) continue;
       auto& e = diagnostics_.Error(Code::kNotProduced, d.node->name.where, fmt::format("no statement between `{}` and `{}` names `{}`", map_.left, map_.right, d.pattern.text()));
       if (!map_.where.empty()) e.Also(map_.where.back(), "this map");
-      std::vector<std::string> known;
-      for (const Statement& s : map_.statements) {
-        for (const Operand& o : is_left ? s.left : s.right) {
-          if (!o.node->blank) known.push_back(o.pattern.text());
-        }
-      }
-      if (auto near = diag::Nearest(d.pattern.text(), known)) e.Help(fmt::format("a statement names `{}`", *near));
+      if (auto near = diag::Nearest(d.pattern.text(), {spelled.begin(), spelled.end()})) e.Help(fmt::format("a statement names `{}`", *near));
       else e.Help(fmt::format("`{} -> _` leaves it out, `optional` lets it be absent", d.pattern.text()));
     }
   }
@@ -404,6 +410,7 @@ class MapChecker {
   const Side& right_;
   diag::Diagnostics& diagnostics_;
   bind::Dimensions dimensions_;
+  std::map<const Side*, std::unordered_map<std::string, std::vector<const Declaration*>>> declared_;  // by pattern
   Attributes attributes_;
 };
 

@@ -78,8 +78,10 @@ Difference Compare(const Item& a, const Item& b) {
   Difference out;
   for (const PieceVariable& v : a.piece.variables) {
     const PieceVariable* other = Find(b, v.name);
-    if (!other) out.only_in.push_back(ShowName(v.name));
-    else if (v.extent != Axis::kUnknown && other->extent != Axis::kUnknown && v.extent != other->extent) out.extents.push_back(fmt::format("`{}` is {} and {}", ShowName(v.name), v.extent, other->extent));
+    if (!other)
+      out.only_in.push_back(ShowName(v.name));
+    else if (v.extent != Axis::kUnknown && other->extent != Axis::kUnknown && v.extent != other->extent)
+      out.extents.push_back(fmt::format("`{}` is {} and {}", ShowName(v.name), v.extent, other->extent));
   }
   for (const PieceVariable& v : b.piece.variables) {
     if (!Find(a, v.name)) out.only_out.push_back(ShowName(v.name));
@@ -93,7 +95,11 @@ std::string Quoted(const std::vector<std::string>& names) {
   return diag::Enumerate(quoted);
 }
 
-std::string NameOf(const Item& item, const std::vector<OperandView>& operands) { return item.operand == MatchedPiece::kBlank ? "_" : operands[item.operand].text; }
+// Underlines an operand beside the first place of a message, and the type that its side declares.
+void Mention(diag::Diagnostic& d, const OperandView& operand, const std::string& text) {
+  if (operand.where && operand.where.begin != d.where.begin) d.Also(operand.where, text);
+  if (operand.declared) d.Also(operand.declared, fmt::format("the type of `{}`", operand.text));
+}
 
 MatchedPiece Pair(const Item& a, const Item& b) {
   MatchedPiece piece;
@@ -122,34 +128,55 @@ MatchedPiece Pair(const Item& a, const Item& b) {
   return piece;
 }
 
-void ReportCount(const bind::RuleView& view, const std::vector<Item>& in, const std::vector<Item>& out, SourceRange where, const char* in_name, const char* out_name, diag::Diagnostics& diagnostics) {
-  auto& d = diagnostics.Error(Code::kPieceCount, where, fmt::format("{} piece{} on the {}, {} on the {}", in.size(), in.size() == 1 ? "" : "s", in_name, out.size(), out_name));
+void ReportCount(const bind::RuleView& view, const std::vector<Item>& in, const std::vector<Item>& out,
+                 SourceRange where, const char* in_name, const char* out_name, diag::Diagnostics& diagnostics) {
+  auto& d = diagnostics.Error(Code::kPieceCount, where,
+                              fmt::format("{} piece{} on the {}, {} on the {}", in.size(), in.size() == 1 ? "" : "s",
+                                          in_name, out.size(), out_name));
   d.Found(fmt::format("{}: {}", in_name, ShowAll(in)));
   d.Found(fmt::format("{}: {}", out_name, ShowAll(out)));
   for (const auto* operands : {&view.in, &view.out}) {
     for (const OperandView& operand : *operands) {
-      if (!operand.blank && operand.where.file != where.file) d.Also(operand.where, aoa::ToString(operand.type));
+      if (operand.declared) d.Also(operand.declared, fmt::format("the type of `{}`", operand.text));
     }
   }
   d.Note("a sum in a type is one piece per summand; tensors in a list are pieces one after the other");
 }
 
-void ReportMismatch(const bind::RuleView& view, size_t i, const Item& a, const Item& b, const Difference& difference, SourceRange where, const char* in_name, const char* out_name,
-                    diag::Diagnostics& diagnostics) {
-  std::string message = fmt::format("piece {} of the statement is {} in `{}` and {} in `{}`", i + 1, Show(a), NameOf(a, view.in), Show(b), NameOf(b, view.out));
-  auto& d = diagnostics.Error(Code::kPieceMismatch, where, message);
+// One variable against several that are not in its piece: perhaps it stands for them.
+void HelpWithAlias(diag::Diagnostic& d, const std::vector<std::string>& one, const std::vector<std::string>& several) {
+  if (one.size() != 1 || several.size() < 2) return;
+  std::string product;
+  for (const std::string& name : several) product += (product.empty() ? "" : " ") + name;
+  d.Help(fmt::format("if `{}` stands for the product `({})`, an equation in `dims` says so: `{} = ({})`", one[0],
+                     product, one[0], product));
+}
+
+void ReportMismatch(const bind::RuleView& view, size_t i, const Item& a, const Item& b, const Difference& difference,
+                    SourceRange where, const char* in_name, const char* out_name, diag::Diagnostics& diagnostics) {
+  const OperandView &in = view.in[a.operand], &out = view.out[b.operand];
+  auto& d = diagnostics.Error(
+      Code::kPieceMismatch, in.where ? in.where : where,
+      fmt::format("piece {} is {} on the {} and {} on the {}", i + 1, Show(a), in_name, Show(b), out_name));
+  d.Label(fmt::format("{} in `{}`", Show(a), in.text));
+  Mention(d, in, "");
+  Mention(d, out, fmt::format("{} in `{}`", Show(b), out.text));
   if (!difference.only_in.empty()) d.Found(fmt::format("only on the {}: {}", in_name, Quoted(difference.only_in)));
   if (!difference.only_out.empty()) d.Found(fmt::format("only on the {}: {}", out_name, Quoted(difference.only_out)));
   for (const std::string& text : difference.extents) d.Found(text);
   d.Expected("the same variables with the same extents on both sides");
   if (difference.only_in.size() == 1 && difference.only_out.size() == 1) {
-    d.Help(fmt::format("if `{}` and `{}` are one dimension, give them one name", difference.only_in[0], difference.only_out[0]));
+    d.Help(fmt::format("if `{}` and `{}` are one dimension, give them one name", difference.only_in[0],
+                       difference.only_out[0]));
   }
+  HelpWithAlias(d, difference.only_in, difference.only_out);
+  HelpWithAlias(d, difference.only_out, difference.only_in);
 }
 
 }  // namespace
 
-std::optional<MatchedView> Match(const bind::RuleView& view, SourceRange where, const char* in_name, const char* out_name, diag::Diagnostics& diagnostics) {
+std::optional<MatchedView> Match(const bind::RuleView& view, SourceRange where, const char* in_name,
+                                 const char* out_name, diag::Diagnostics& diagnostics) {
   std::vector<Item> in = Items(view.in), out = Items(view.out);
   if (in.size() != out.size()) {
     ReportCount(view, in, out, where, in_name, out_name, diagnostics);

@@ -156,6 +156,8 @@ FolderForm FormOfFolder(const std::string& path) {
 }
 
 bool LooksLikeSafetensors(const std::string& path) {
+  std::error_code error;
+  if (path.ends_with(".safetensors")) return !std::filesystem::is_directory(path, error);
   auto file = io::File::OpenForReading(path);
   if (!file.ok()) return false;
   std::array<char, kHeaderLengthBytes + 1> first{};

@@ -31,9 +31,7 @@ Status At(uint64_t text_offset, const std::string& what) {
   return Status::Invalid(fmt::format("byte {}: {}", kHeaderLengthBytes + text_offset, what));
 }
 
-Status JsonFailure(uint64_t text_offset, simdjson::error_code error) {
-  return At(text_offset, fmt::format("the header is no JSON object of tensors ({})", simdjson::error_message(error)));
-}
+Status JsonFailure(uint64_t text_offset) { return At(text_offset, "the header is no JSON object of tensors"); }
 
 // Where the first byte that is no UTF-8 stands.
 size_t FirstBrokenByte(std::string_view text) {
@@ -54,7 +52,7 @@ class Reader {
 
   Status ReadHeader() {
     ondemand::object object;
-    if (auto error = document_.get_object().get(object)) return JsonFailure(Place(), error);
+    if (document_.get_object().get(object)) return JsonFailure(Place());
     AOA_RETURN_IF_ERROR(ForEachField(object, [&](std::string_view name, ondemand::value value) {
       return name == kMetadataKey ? ReadMetadata(value) : ReadTensor(name, value);
     }));
@@ -68,7 +66,7 @@ class Reader {
 
   Status ReadMetadataObject() {
     ondemand::object object;
-    if (auto error = document_.get_object().get(object)) return JsonFailure(Place(), error);
+    if (document_.get_object().get(object)) return JsonFailure(Place());
     return ReadMetadataFields(object);
   }
 
@@ -80,10 +78,10 @@ class Reader {
   Status ForEachField(ondemand::object& object, const Handle& handle) {
     for (auto item : object) {
       ondemand::field field;
-      if (auto error = std::move(item).get(field)) return JsonFailure(Place(), error);
+      if (std::move(item).get(field)) return JsonFailure(Place());
       const size_t place = static_cast<size_t>(field.key().raw() - text_.data());
       std::string_view key;
-      if (auto error = field.unescaped_key().get(key)) return JsonFailure(place, error);
+      if (field.unescaped_key().get(key)) return JsonFailure(place);
       key_place_ = place;
       AOA_RETURN_IF_ERROR(handle(key, field.value()));
     }
@@ -318,7 +316,7 @@ struct HeaderParser::Buffers {
     ondemand::document document;
     auto error = parser.iterate(text.view(), text.capacity()).get(document);
     if (error == simdjson::UTF8_ERROR) return At(FirstBrokenByte(text.view()), "the header is not UTF-8 from here on");
-    if (error) return JsonFailure(0, error);
+    if (error) return JsonFailure(0);
     return document;
   }
 };

@@ -28,6 +28,7 @@ class Checker:
         for m in self.program.maps:
             for _, st in walk(m.items, 'stmt'): self.guard(self.statement, m, st)
             for flipped in (False, True): self.guard(self.producers, m, flipped)
+            for name, mine in ((m.a, 'lefts'), (m.b, 'rights')): self.guard(self.mentions, m, name, mine)
         return self.errors
 
     def guard(self, f, *args):
@@ -39,6 +40,16 @@ class Checker:
         axes = ax.numbered([end.resolve(a) for a in d.type])
         ax.check(axes, d.pattern.vars(), d.where, self.doubts)
         if d.stored is not None: Typed(end, axes, tuple(end.resolve(a) for a in d.stored), None, d)
+
+    def mentions(self, m, name, mine):
+        """A tensor that a side always has stands in some statement of each of its maps."""
+        loose = lambda p: ''.join(re.escape(s[1]) if s[0] == 'text' else r'\d+' for s in p.segs)
+        spelled = lambda p: ''.join(s[1] if s[0] == 'text' else '7' for s in p.segs)
+        terms = [t.pattern for _, st in walk(m.items, 'stmt') for t in getattr(st, mine) if t.pattern]
+        for outer, d in walk(self.program.sides[name].items, 'decl'):
+            if outer or d.optional or d.tied or d.blocks: continue
+            if not any(re.fullmatch(loose(t), spelled(d.pattern)) or re.fullmatch(loose(d.pattern), spelled(t)) for t in terms):
+                raise Wrong(f'{d.where}: no statement of {m.where} names {d.pattern.text}')
 
     def producers(self, m, flipped):
         """One name made by two statements of which none stands under a condition, and read by none."""

@@ -140,8 +140,8 @@ class Source:
         """The element among its replicas: the lowest rank's, or the mean."""
         if mean:
             if len(copies) > 1 and len(copies) & (len(copies) - 1): self.doubts.note('a mean of a number of copies that is no power of two')
-            total = 0.0
-            for c in copies: total += dtypes.to_float(c, dtype)
+            total = dtypes.to_float(copies[0], dtype)          # not 0 + ...: -0 and -0 are -0
+            for c in copies[1:]: total += dtypes.to_float(c, dtype)
             return dtypes.from_float(total / len(copies), dtype, 'error', name) if len(copies) > 1 else copies[0]
         if self.check and any(c != copies[0] for c in copies): raise Wrong(f'{name}: the copies differ')
         return copies[0]

@@ -202,7 +202,9 @@ class Fact:
             if any(True for _ in ax.find(axis, ('any',))): continue
             for coords, s in self.shapes:
                 try: n = ax.extent(axis, ax.Query(self.end.value, self.end, coords))
-                except Unknown: continue
+                except Unknown as u:
+                    self.end.dims.doubts.note(f'nothing fixes {u.key[1]}, and perhaps nobody asks')
+                    continue
                 if n != s[i]: raise Wrong(f'{self.label}: axis {i} is {s[i]}, its type says {n}')
 
 

@@ -35,6 +35,7 @@ def run(argv, folder='.'):
         os.chdir(folder)
         job = Job(argv, doubts)
         files = job.run()
+        if job.options.only and not doubts.notes: hidden_by_only(argv, doubts)
         return Outcome(0, files, '', doubts.notes, job.target and job.target[1], job.says)
     except Wrong as e: return Outcome(e.status, None, str(e), doubts.notes, also=e.also)
     except Unknown as e:
@@ -43,6 +44,14 @@ def run(argv, folder='.'):
     except Unsure as e: return Outcome(None, None, str(e), doubts.notes)
     except RecursionError: return Outcome(None, None, 'recursion', doubts.notes)
     finally: os.chdir(here)
+
+
+def hidden_by_only(argv, doubts):
+    """A mistake in what --only leaves out may be told, or not."""
+    at = next(i for i, a in enumerate(argv) if a.startswith('--only'))
+    rest = argv[:at] + argv[at + (1 if '=' in argv[at] else 2):]
+    try: Job(rest, Doubts()).run()
+    except (Wrong, Unsure, Unknown): doubts.note('a mistake in what --only leaves out')
 
 
 class Job:

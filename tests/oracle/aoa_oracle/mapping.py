@@ -52,13 +52,16 @@ class MapRun:
             if t.pattern is None: continue
             for v in low.assignments(t.pattern):
                 name = low.name(self.src, t.pattern, v)
-                if name not in self.read_somewhere and name not in self.dropped: raise Wrong(f'{st.where}: one-way; {name} goes nowhere')
+                if name not in self.read_somewhere and name not in self.dropped:
+                    if self.options.only: self.doubts.note('--only and a statement against its direction')
+                    raise Wrong(f'{st.where}: one-way; {name} goes nowhere')
         for t in low.outs:
             if t.pattern is None: continue
             for v in low.assignments(t.pattern):
                 m = low.target(t, v)
                 if m.name in self.results: continue
                 if m.decl is None: raise Unsure(f'{st.where}: one-way; nobody makes {m.name}')
+                if self.options.only and not (m.decl.optional or m.decl.tied): self.doubts.note('--only and a statement against its direction')
                 if not m.decl.optional and not m.decl.tied: raise Wrong(f'{st.where}: one-way; nobody makes {m.name}')
 
     # -- kinds of statements ------------------------------------------------------------------------------------------
@@ -75,6 +78,7 @@ class MapRun:
                 if ref.name in self.dropped: self.doubts.note(f'{ref.name} is dropped twice')
                 self.dropped[ref.name] = low.where
                 self.supply.consume(ref.member)
+                self.supply.probe(ref.member, self.doubts)
 
     def check_drops(self):
         for name, where in self.dropped.items():

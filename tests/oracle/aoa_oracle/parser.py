@@ -325,7 +325,9 @@ class FileParser:
     def map(self, f):
         s, where = self.s, self.where()
         a = s.accept(SIDE) or s.fail('a map needs two sides')
-        s.need('<->')
+        if not s.take('<->'):
+            if s.take('->') or s.take('<-'): raise Unsure(f'{where}: a map of one direction')
+            s.need('<->')
         b = s.accept(SIDE) or s.fail('a map needs two sides')
         f.maps.append(Map(a, b, self.block(self.map_item), where))
 
@@ -384,6 +386,7 @@ class FileParser:
             attrs[word] = self.value(word, KEYS[word])
             return True
         after = s.text[m.end():m.end() + 1]
+        if word == 'optional' and not (after and after in '.$-/*[^{'): raise Unsure(f'{self.where()}: an optional statement')
         if word not in FLAGS or (after and after in '.$-/*[^{'): return False
         s.pos += len(word)
         if word in attrs: raise Unsure(f'{self.where()}: {word} is given twice')

@@ -24,6 +24,7 @@ def load(path, doubts, seen=()):
     own, program = parser.parse(text, path), Program(doubts)
     for name, where in own.imports:
         merge(program, load(os.path.join(os.path.dirname(path), name), doubts, seen + (path,)))
+    program.default = {}                                       # an imported file's does not count
     merge(program, own)
     return program
 

@@ -39,6 +39,7 @@ def check_side(s, doubts):
     declared, plain = {}, set()
     for outer, d in walk(s.items, 'decl'):
         if d.pattern in declared:
+            if outer and outer == declared[d.pattern]: doubts.note(f'{d.where}: {d.pattern.text} is declared twice in one block')
             if not outer and not declared[d.pattern]: raise Wrong(f'{d.where}: {d.pattern.text} is declared twice')
         declared[d.pattern] = outer
         check_cuts(s, d, known)

@@ -26,6 +26,11 @@ class Results:
 
     def consume(self, member): self.consumed.add(member.name)
 
+    def probe(self, member, doubts):
+        """Whether what is dropped could have been made is nobody's business, or it is."""
+        try: self.holds(member.name) and self.results[member.name].value('weight')
+        except (Wrong, Unsure) as e: doubts.note(f'wrong, and dropped: {e}')
+
     def fetch(self, member, typed, role):
         g = self.results[member.name].value(role)
         if role == 'weight' and typed.dtype and typed.dtype != g.dtype: raise Wrong(f'{member.name} is {g.dtype}, its type says {typed.dtype}')
@@ -62,6 +67,8 @@ class Checkpoint:
 
     def consume(self, member):
         for m in [member] + self.copies.get(member.name, []): self.source.consume(m)
+
+    def probe(self, member, doubts): pass
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,10 @@ class Layout(Units):
         kind = r.choice(choices)
         if self.itself and kind == 'by': return
         if kind == 'surplus': rule = f' surplus {r.choice(["first", "last"])}'
-        if kind == 'rounds': rule = f' interleave {r.choice([x for x in range(1, n // size + 1) if n % (size * x) == 0])}'
+        if kind == 'rounds':
+            rounds = r.choice([x for x in range(1, n // size + 1) if n % (size * x) == 0])
+            if r.random() < 0.4 and not any(d.startswith('vpp') for d in side.dims): side.dims.append(f'vpp = {rounds}')
+            rule = ' interleave vpp' if f'vpp = {rounds}' in side.dims else f' interleave {rounds}'
         if kind == 'by':
             at = sorted(r.randint(0, n) for _ in range(size - 1))
             counts = [b - a for a, b in zip([0] + at, at + [n])]
@@ -111,7 +114,7 @@ class Layout(Units):
     def cut_term(self, side, t):
         r, free = self.rng, [m for m in side.mesh if m not in side.place_axes and m != 'dp']
         if side.overlay and r.random() < 0.4:
-            t.axes = self.shaper.cut_tensor(t.axes, ('wp',), side.sizes)
+            t.axes = self.shaper.cut_tensor(t.axes, r.choice([('wp',), ('wp',), ('wdp',), ('wdp', 'wp')]), side.sizes)
             return
         r.shuffle(free)
         if len(free) >= 2 and r.random() < 0.2:
@@ -172,7 +175,7 @@ class Layout(Units):
         roles = self.rng.sample(list(templates), self.rng.randint(1, 3))
         step = self.some('scalar')
         for side in {id(s): s for s in (self.a, self.b)}.values():
-            side.states = [(r, self.rng.choice(templates[r]), 'f32') for r in roles]
+            side.states = [(r, self.rng.choice(templates[r]), None if self.chance(0.15) else 'f32') for r in roles]
             if step: side.scalars = [('step', self.rng.choice(['{}.step', 't/{}']), None)]
             if side.mesh and 'dp' in side.mesh and 'dp' not in side.place_axes and self.some('zero'):
                 side.zero = ('dp', self.rng.choice(['flat', 'whole']))

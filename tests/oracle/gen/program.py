@@ -28,6 +28,7 @@ class Program(Layout):
         if self.itself: self.b = self.a
         self.meshes()
         self.decorate()
+        if not self.itself: self.fills()
         self.extras()
         self.state_roles()
         self.flipped = [self.chance(0.5), self.chance(0.5)]
@@ -206,15 +207,43 @@ class Program(Layout):
         files = {'config.json': json.dumps(config)} if '--config' in command else {}
         text = ''.join(parts)
         if self.some('family'): text = 'family x-1\n' + text
+        if self.some('import'):
+            files['base.aoa'], text = self.variant(parts, text) if self.some('replace') else (text, '')
+            text = 'import "base.aoa"\n' + text
         if self.some('default_block'):
             text = f'default {{ from {self.a.name} "src"  to {self.b.name} "out" }}\n' + text
             i = command.index('--from' if self.chance(0.5) else '--to')
             command = command[:i] + command[i + 2:]
-        if self.some('import'):
-            files['base.aoa'] = text
-            text = 'import "base.aoa"\n'
         if self.some('noise'): text = self.noise(text)
         return Case('# ' + ' '.join(sorted(set(self.features))) + '\n' + text, command, sources, files)
+
+    def variant(self, parts, text):
+        """The file as one that imports another: what is there once too often is removed, what is wrong is declared again."""
+        r, own = self.rng, {}
+        lines = text.split('\n')
+        if r.random() < 0.6 and not self.itself:      # a pair of tensors that the variant does not have
+            for side, name in ((self.a, 'gone.1'), (self.h if self.compose else self.b, 'gone.2')):
+                at = lines.index(f'side {side.name} {{')
+                lines.insert(at + 2, f'  {name} [{self.used()[0]}]')
+                own.setdefault(f'side {side.name} {{', []).append(f'  remove {name}')
+            at = next(i for i, x in enumerate(lines) if x.startswith('map ') and f' {self.a.name} ' in x + ' ' or x.startswith(f'map {self.a.name} '))
+            first = lines[at].split()[1] == self.a.name
+            lines.insert(at + 1, '  gone.1 <-> gone.2' if first else '  gone.2 <-> gone.1')
+        simple = [i for i, x in enumerate(lines) if re.fullmatch(r'  [A-Za-z_]\w* = \d+', x) and self.in_dims(lines, i)]
+        if simple and r.random() < 0.5:               # an equation that the variant replaces
+            i = r.choice(simple)
+            own['dims {'] = [lines[i]]
+            lines[i] = re.sub(r'\d+$', lambda m: str(int(m.group()) + 1), lines[i])
+        found = [i for i, x in enumerate(lines) if re.fullmatch(r'  [\w./-]+ \[[^\[\]@]*\]( : \w+)?', x) and ' zz' not in x and '_' not in x.split('[')[1]]
+        if found and r.random() < 0.6 and not any(s.zero for s in (self.a, self.b)):
+            i = r.choice(found)                       # a declaration that it replaces
+            side = next(lines[j] for j in range(i, -1, -1) if lines[j].startswith(('side ', 'map ', 'dims ')))
+            if side.startswith('side '):
+                own.setdefault(side, []).append(lines[i])
+                lines[i] = lines[i].replace('[', '[zz99 ', 1)
+        return '\n'.join(lines), ''.join('\n'.join([head] + body + ['}', '']) for head, body in own.items())
+
+    def in_dims(self, lines, i): return next(lines[j] for j in range(i, -1, -1) if lines[j].endswith('{')) == 'dims {'
 
     def noise(self, text):
         """Comments, tabs, line ends of Windows, a missing last line end: none of it means anything."""

@@ -89,6 +89,7 @@ class Shaper:
         if n[0] == 'name': return self.world.extent(n[1])
         if n[0] == 'lit': return n[2]
         if n[0] == 'slot': return 1
+        if n[0] == 'any': return n[1]
         if n[0] == 'sum': return sum(self.extent(k) for k in n[1])
         if n[0] == 'prod':
             out = 1

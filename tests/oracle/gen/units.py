@@ -9,7 +9,13 @@ TUNE = {'compose': 0.25, 'itself': 0.12, 'source_mesh': 0.45, 'target_mesh': 0.7
         'for': 0.2, 'if': 0.15, 'guard': 0.1, 'inline': 0.15, 'untyped': 0.1, 'states': 0.32, 'zero': 0.7, 'scalar': 0.5, 'only': 0.1,
         'ranks': 0.12, 'dtype': 0.06, 'overlay': 0.1, 'import': 0.06, 'noise': 0.1, 'local': 0.3, 'blocks': 0.08, 'on': 0.3, 'mean': 0.03,
         'repeat': 0.3, 'explicit': 0.35, 'star': 0.08, 'braces': 0.4, 'number': 0.04, 'counts': 0.3, 'spelling': 0.15, 'told': 0.3,
-        'family': 0.05, 'default_block': 0.05}
+        'family': 0.05, 'default_block': 0.05, 'fill': 0.4, 'unknown': 0.08, 'replace': 0.6}
+
+
+def has_pad(n):
+    """Whether there is padding in an axis."""
+    if n[0] in ('prod', 'sum'): return any(has_pad(k) for k in n[1])
+    return n[0] == 'pad' or (n[0] == 'cut' and has_pad(n[1]))
 
 
 class Units(Builder):
@@ -101,6 +107,7 @@ class Units(Builder):
             self.units.append(u)
         if self.some('optional'): self.optional_unit()
         if not self.itself and self.some('star'): self.star_unit()
+        if not self.itself and not self.compose and self.some('unknown'): self.unknown_unit()
         if not self.itself and not self.compose and self.some('blocks'): self.block_unit()
 
     def data_unit(self, lefts, rights):
@@ -183,6 +190,29 @@ class Units(Builder):
         for t in lefts: t.inline = t.literal = t.fixed_inline = True
         u.left_text = f'{stem}.*.s ' + lefts[0].type_part().strip()
         self.units.append(u)
+
+    def unknown_unit(self):
+        """Axes `_`, whose extents only the checkpoint knows; the i-th on one side is the i-th on the other."""
+        known = sorted(self.draw(self.used(), 0, 2))
+        unknown = [('any', self.rng.choice([1, 2, 3, 5])) for _ in range(self.rng.randint(1, 2))]
+
+        def term():
+            axes = [('name', v) for v in self.rng.sample(known, len(known))]
+            at = sorted(self.rng.randint(0, len(axes)) for _ in unknown)
+            for i, node in reversed(list(zip(at, unknown))): axes.insert(i, node)
+            t = GTerm(self.stem(), [], axes, [frozenset(known)])
+            t.literal = True
+            return t
+        self.units.append(self.data_unit([term()], [term()]))
+
+    def fills(self):
+        """What the padding of the target's tensors is filled with."""
+        for u in self.second if self.compose else self.units:
+            padded = [t for t in u.rights if t is not PIECE and t.axes and not t.untyped and any(has_pad(a) for a in t.axes)]
+            if not padded or any(a.startswith('fill=') for a in u.attrs) or not self.some('fill'): continue
+            alone = len(u.rights) == 1 and padded[0].axes[0][0] == 'pad' and not any(has_pad(a) for a in [padded[0].axes[0][1]] + padded[0].axes[1:])
+            if alone and self.chance(0.5): u.attrs.append('fill=last')
+            else: u.attrs.append(f'fill={self.fill_value(getattr(u, "result", u.elem))}')
 
     def wraps(self):
         for u in self.units + self.second:
