@@ -260,6 +260,11 @@ Value FromConfig(const nlohmann::json& config, const std::string& path) {
 
 Value Evaluate(const ast::Expr& expression, const Scope& scope, Arithmetic arithmetic) { return Evaluator(scope, arithmetic).Eval(expression); }
 
+void NamesIn(const ast::Expr& e, std::set<std::string>& names) {
+  if (e.kind == ast::Expr::Kind::kName) names.insert(e.text);
+  for (const ast::ExprPtr& arg : e.args) NamesIn(*arg, names);
+}
+
 std::string ToString(const ast::Expr& e) {
   auto part = [&](const ast::Expr& inner, int least) { return Binding(inner) < least ? "(" + ToString(inner) + ")" : ToString(inner); };
   switch (e.kind) {

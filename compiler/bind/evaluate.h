@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "compiler/diag/diagnostic.h"
@@ -58,6 +59,9 @@ enum class Arithmetic {
 };
 
 Value Evaluate(const ast::Expr& expression, const Scope& scope, Arithmetic arithmetic);
+
+// The names in an expression, configuration keys aside.
+void NamesIn(const ast::Expr& expression, std::set<std::string>& names);
 
 // The expression as a rule writes it.
 std::string ToString(const ast::Expr& expression);

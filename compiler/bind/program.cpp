@@ -80,4 +80,14 @@ TensorId End::AddState(std::string_view name, Tensor tensor) {
   return id;
 }
 
+std::vector<size_t> FirstTensors(const std::vector<OperandView>& operands) {
+  std::vector<size_t> out = {0};
+  for (const OperandView& operand : operands) {
+    size_t count = operand.blank ? 0 : 1;
+    for (const PieceVariable& v : operand.stacked) count *= static_cast<size_t>(std::max<int64_t>(0, v.extent));
+    out.push_back(out.back() + count);
+  }
+  return out;
+}
+
 }  // namespace aoa::bind

@@ -220,6 +220,9 @@ struct Leg {
   std::vector<const Statement*> against;  // one-way statements of the other direction
 };
 
+// Where the tensors of each operand of a view begin among an instance's, and how many there are in all.
+std::vector<size_t> FirstTensors(const std::vector<OperandView>& operands);
+
 struct Program {
   std::vector<End> ends;
   std::vector<Leg> legs;

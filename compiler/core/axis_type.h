@@ -47,6 +47,9 @@ struct TensorType {
   std::optional<std::vector<Axis>> stored;  // the shape that the file gives; the element order is that of `axes`
 };
 
+// The next multiple: what a padding makes of an extent.
+inline int64_t RoundUp(int64_t extent, int64_t multiple) { return (extent + multiple - 1) / multiple * multiple; }
+
 // ---------------------------------------------------------------- the whole tensor
 
 // The extent of a whole axis, padding included; kUnknown if a part of it is.

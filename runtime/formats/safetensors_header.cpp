@@ -52,7 +52,7 @@ class Reader {
 
   Status ReadHeader() {
     ondemand::object object;
-    if (auto error = document_.get_object().get(object)) return JsonFailure(Place());
+    if (document_.get_object().get(object)) return JsonFailure(Place());
     AOA_RETURN_IF_ERROR(ForEachField(object, [&](std::string_view name, ondemand::value value) {
       return name == kMetadataKey ? ReadMetadata(value) : ReadTensor(name, value);
     }));
@@ -66,7 +66,7 @@ class Reader {
 
   Status ReadMetadataObject() {
     ondemand::object object;
-    if (auto error = document_.get_object().get(object)) return JsonFailure(Place());
+    if (document_.get_object().get(object)) return JsonFailure(Place());
     return ReadMetadataFields(object);
   }
 
@@ -78,10 +78,10 @@ class Reader {
   Status ForEachField(ondemand::object& object, const Handle& handle) {
     for (auto item : object) {
       ondemand::field field;
-      if (auto error = std::move(item).get(field)) return JsonFailure(Place());
+      if (std::move(item).get(field)) return JsonFailure(Place());
       const size_t place = static_cast<size_t>(field.key().raw() - text_.data());
       std::string_view key;
-      if (auto error = field.unescaped_key().get(key)) return JsonFailure(place);
+      if (field.unescaped_key().get(key)) return JsonFailure(place);
       key_place_ = place;
       AOA_RETURN_IF_ERROR(handle(key, field.value()));
     }

@@ -26,7 +26,7 @@ import checkpoint  # noqa: E402
 CPU = {"x86_64": "x86-64-v3"}  # by machine, for the phases of CODE
 LLVM = "LLVM 19."
 CODE = {"llvm", "asm"}
-CODE_CASES = {"shards", "stored", "casts"}
+CODE_CASES = {"paddle", "stored", "casts"}
 PHASES = ["ast", "types", "map", "index", "plan", "llvm", "asm"]
 TRIPLE = re.compile(rb'^target triple = .*\n', re.M)  # the system's, not the code's
 
