@@ -307,10 +307,25 @@ bool Dimensions::RequireAll(const ast::Type& type, size_t end, diag::Diagnostics
       // An equation that failed explains why the rest of the axis is not known.
       auto failed = std::find_if(symbols.begin(), symbols.end(), [&](SymbolId id) { return symbols_[id].failure && !symbols_[id].from_command_line; });
       if (failed != symbols.end()) symbols = {*failed};
-      for (SymbolId symbol : symbols) ok &= Require(symbol, axis.where, diagnostics);
+      bool known = true;
+      for (SymbolId symbol : symbols) known &= Require(symbol, axis.where, diagnostics);
+      ok &= known && RequireMultiples(axis, end, diagnostics);
     }
   }
   return ok;
+}
+
+// Paddings go to a multiple of 1 or more.
+bool Dimensions::RequireMultiples(const ast::Axis& axis, size_t end, diag::Diagnostics& diagnostics) {
+  bool ok = true;
+  for (const ast::Axis& part : axis.parts) ok &= RequireMultiples(part, end, diagnostics);
+  if (axis.kind != ast::Axis::Kind::kPad || !ok) return ok;
+  Value multiple = Evaluate(*axis.multiple, ScopeAt(end), Arithmetic::kExact);
+  if (multiple.kind == Value::Kind::kNumber && multiple.integer && *multiple.integer > 0) return true;
+  if (!reported_multiples_.insert(&axis).second) return false;
+  auto& d = diagnostics.Error(Code::kArithmetic, axis.multiple->where, fmt::format("a padding to a multiple of `{}`", axis.multiple->where.text())).Expected("a whole number, 1 or more");
+  if (multiple.integer) d.Found(std::to_string(*multiple.integer));
+  return false;
 }
 
 void Dimensions::ReportContradictions(diag::Diagnostics& diagnostics) const {

@@ -83,6 +83,7 @@ class Dimensions {
   // True if all is well. Each symbol is reported once.
   bool Require(SymbolId symbol, SourceRange where, diag::Diagnostics& diagnostics);
   bool RequireAll(const ast::Type& type, size_t end, diag::Diagnostics& diagnostics);
+  bool RequireMultiples(const ast::Axis& axis, size_t end, diag::Diagnostics& diagnostics);
 
   // Symbols with origins that disagree.
   void ReportContradictions(diag::Diagnostics& diagnostics) const;
@@ -129,6 +130,7 @@ class Dimensions {
   bool symbolic_;
   std::vector<End> ends_;
   std::vector<Symbol> symbols_;
+  std::set<const ast::Axis*> reported_multiples_;
   std::map<std::pair<size_t, std::string>, SymbolId> ids_;  // end + 1, or 0 for the file's
 };
 

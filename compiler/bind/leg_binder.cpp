@@ -185,6 +185,37 @@ void LegBinder::DropMatching() {
     }
   }
   if (!instance.in.empty()) program_.legs[leg_].instances.push_back(std::move(instance));
+  if (leg_ == 0) DropAbsent();
+}
+
+// What a declaration says must be there, also to be dropped.
+void LegBinder::DropAbsent() {
+  End& end = program_.ends[leg_];
+  Instance absent;
+  absent.rule = rule_;
+  absent.incomplete = true;
+  for (const Use& use : in_) {
+    for (size_t f = 0; f < end.families.size(); ++f) {
+      const Family& family = end.families[f];
+      if (!family.declaration || family.optional || family.tied || family.pattern.text() != use.text || use.pattern.HasStar()) continue;
+      for (const std::string& name : NamesOf(leg_, family)) {
+        auto values = use.pattern.Match(name);
+        bool inside = values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
+          auto range = ranges_.find(v.first);
+          return range == ranges_.end() || (v.second >= range->second.first && v.second < range->second.second);
+        });
+        TensorId id = end.Find(name);
+        if (!inside || (id != kNoTensor && end.tensors[id].present)) continue;
+        if (id == kNoTensor) {
+          Tensor tensor;
+          tensor.family = static_cast<uint32_t>(f);
+          id = end.Add(name, tensor);
+        }
+        absent.in.push_back(id);
+      }
+    }
+  }
+  if (!absent.in.empty()) program_.legs[leg_].instances.push_back(std::move(absent));
 }
 
 // The ranges that `for` gives to variables of the statement.

@@ -53,6 +53,7 @@ class LegBinder {
   bool Prepare(const Line& line);
   void NothingFound();
   void DropMatching();
+  void DropAbsent();
   std::map<std::string, std::pair<int64_t, int64_t>> Ranges();
   uint32_t CommonFamily(size_t end, const std::string& text) const;
   void BindLoops(size_t loop, Assignment& values);

@@ -336,6 +336,18 @@ std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, 
   return numbers;
 }
 
+// Whether all declarations with this variable in their names are optional, and there are some.
+bool Binder::IsEmptyOption(const std::string& variable) const {
+  bool some = false;
+  for (const Family& family : program_.ends[0].families) {
+    std::vector<std::string> variables = family.pattern.Variables();
+    if (std::find(variables.begin(), variables.end(), variable) == variables.end()) continue;
+    if (!family.declaration || !family.optional) return false;
+    some = true;
+  }
+  return some;
+}
+
 // Gives every name variable that nothing else fixes the extent that the names in the source show.
 bool Binder::NamesToExtents() {
   Dimensions& dimensions = *program_.dimensions;
@@ -352,6 +364,7 @@ bool Binder::NamesToExtents() {
     bool required = false;
     const Family* example = nullptr;
     auto numbers = NumbersOf(variable, required, example);
+    if (numbers && numbers->empty() && IsEmptyOption(variable)) any |= dimensions.Offer(symbol, {0, fmt::format("no tensor of the source has `{}` in its name", variable), {}});
     if (!numbers || numbers->empty()) continue;
     int64_t extent = *numbers->rbegin() + 1;
     if (required && extent != static_cast<int64_t>(numbers->size())) {

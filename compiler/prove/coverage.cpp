@@ -24,7 +24,8 @@ void Prover::CheckSources() {
     std::set<TensorId> seen;
     for (size_t i = 0; i < l.instances.size(); ++i) {
       const Instance& instance = l.instances[i];
-      if (!instance.incomplete || !mapping_.needed[leg][i] || l.rules[instance.rule].matches_nothing) continue;
+      bool dropped = l.rules[instance.rule].kind == Rule::Kind::kDrop && request_.only.empty();
+      if (!instance.incomplete || !(dropped || mapping_.needed[leg][i]) || l.rules[instance.rule].matches_nothing) continue;
       CollectMissing(leg, instance, seen, missing);
     }
     for (const Missing& m : missing) ReportMissing(leg, m);

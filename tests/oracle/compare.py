@@ -63,6 +63,7 @@ def neutral(case, outcome):
         parts = 2 + number // 8 % 3
         order = [i % parts + 1 for i in range(number // 64, number // 64 + parts)]
         return [['--part', f'{i}/{parts}'] for i in order]
+    if any(o in case.command for o in ('--backend', '--threads', '--memory', '--verify', '--resume', '--sync')): return [[]]
     return [[['--backend', 'reference'], ['--threads', '3'], ['--memory', '64M', '--threads', '1'], ['--verify'], ['--resume'], ['--sync'], []][number % 8 - 1 if number % 8 else 6]]
 
 

@@ -88,6 +88,8 @@ class Checker:
         mapping.check_static(st)
         if any(t.transposed for t in st.lefts + st.rights) or any(k in st.attrs for k in mapping.MOVING): return
         self.dtypes(m, st)
+        for nothing, made, side in ((st.lefts, st.rights, m.b), (st.rights, st.lefts, m.a)):
+            if [t.pattern is None for t in nothing] == [True] and (st.arrow == '->') == (made is st.rights): self.created(side, st, made)
         if any([t.pattern is None for t in x] == [True] for x in (st.lefts, st.rights)): return
         if any(t.pattern and t.pattern.has('star') for t in st.lefts + st.rights): return
         try: lefts, rights = self.types(m.a, st.lefts), self.types(m.b, st.rights)
@@ -100,6 +102,11 @@ class Checker:
                 if st.arrow == '<-': self.match(m, st, st.lefts[i:i + 1], lefts[i:i + 1], st.rights, rights)
                 else: self.match(m, st, st.lefts, lefts, st.rights[i:i + 1], rights[i:i + 1])
         else: self.match(m, st, st.lefts, lefts, st.rights, rights)
+
+    def created(self, side, st, made):
+        for t in made:
+            declared = any(d.pattern == t.pattern for _, d in walk(self.program.sides[side].items, 'decl'))
+            if t.pattern and t.type is None and not declared and not self.spelled(side, t): raise Wrong(f'{st.where}: {t.pattern.text} is created without a type')
 
     def dtypes(self, m, st):
         if st.arrow != '<->': return

@@ -123,7 +123,9 @@ def axis_product(s):
 
 def axis(s):
     node = axis_primary(s)
-    while s.take('@'): node = ('cut', node, cut_axes(s))
+    while s.take('@'):
+        if node[0] == 'cut': raise Unsure('a cut of a cut')
+        node = ('cut', node, cut_axes(s))
     return node
 
 

@@ -347,7 +347,7 @@ class FileParser:
         while s.take(','):
             s.lines()
             if not self.attribute(attrs):
-                if attrs: s.fail('a tensor after an attribute')
+                if attrs: raise Unsure(f'{self.where()}: a tensor after an attribute')
                 rights += self.terms()
         return Statement(lefts, arrow, rights, attrs, where)
 
