@@ -3,7 +3,7 @@
 # packages given as arguments.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build ccache git ca-certificates python3
+packages=(g++ cmake ninja-build ccache git ca-certificates python3 clang-format
   antlr4 libantlr4-runtime-dev uuid-dev
   llvm-19-dev zlib1g-dev libzstd-dev libxml2-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libxxhash-dev libsimdjson-dev

@@ -17,33 +17,46 @@ using AttributeKind = ast::Attribute::Value;
 
 // Paddle's names of the element types that it casts to.
 const std::vector<std::pair<std::string, DType>>& PaddleTypes() {
-  static const std::vector<std::pair<std::string, DType>> types = {{"float16", DType::kF16}, {"bfloat16", DType::kBF16}, {"float32", DType::kF32}};
+  static const std::vector<std::pair<std::string, DType>> types = {
+      {"float16", DType::kF16}, {"bfloat16", DType::kBF16}, {"float32", DType::kF32}};
   return types;
 }
 
 class AttributeReader {
  public:
-  AttributeReader(const ast::Statement& statement, diag::Diagnostics& diagnostics) : diagnostics_(diagnostics) { out_.statement = &statement; }
+  AttributeReader(const ast::Statement& statement, diag::Diagnostics& diagnostics) : diagnostics_(diagnostics) {
+    out_.statement = &statement;
+  }
 
   Attributes Read() {
     using Reader = void (AttributeReader::*)(const ast::Attribute&);
     static const std::map<std::string_view, Reader> readers = {
-        {"copy", &AttributeReader::Copy},           {"optional", &AttributeReader::Optional},
-        {"fused_qkv", &AttributeReader::FusedQkv},  {"fused_qkv_old", &AttributeReader::FusedQkvOld},
-        {"fused_ffn", &AttributeReader::FusedFfn},  {"fill", &AttributeReader::Fill},
-        {"scale", &AttributeReader::Scale},         {"offset", &AttributeReader::Offset},
-        {"normalize", &AttributeReader::Normalize}, {"cast", &AttributeReader::Cast},
-        {"axis", &AttributeReader::Axis},           {"permute", &AttributeReader::Permute},
-        {"dtype", &AttributeReader::Type},          {"src_dtype", &AttributeReader::SourceType},
-        {"dst_dtype", &AttributeReader::Type},      {"reshape", &AttributeReader::Reshape},
-        {"num_heads", &AttributeReader::Heads},     {"num_key_value_groups", &AttributeReader::KvHeads},
+        {"copy", &AttributeReader::Copy},
+        {"optional", &AttributeReader::Optional},
+        {"fused_qkv", &AttributeReader::FusedQkv},
+        {"fused_qkv_old", &AttributeReader::FusedQkvOld},
+        {"fused_ffn", &AttributeReader::FusedFfn},
+        {"fill", &AttributeReader::Fill},
+        {"scale", &AttributeReader::Scale},
+        {"offset", &AttributeReader::Offset},
+        {"normalize", &AttributeReader::Normalize},
+        {"cast", &AttributeReader::Cast},
+        {"axis", &AttributeReader::Axis},
+        {"permute", &AttributeReader::Permute},
+        {"dtype", &AttributeReader::Type},
+        {"src_dtype", &AttributeReader::SourceType},
+        {"dst_dtype", &AttributeReader::Type},
+        {"reshape", &AttributeReader::Reshape},
+        {"num_heads", &AttributeReader::Heads},
+        {"num_key_value_groups", &AttributeReader::KvHeads},
         {"num_kv_heads", &AttributeReader::KvHeads},
     };
     std::map<std::string, const ast::Attribute*> seen;
     for (const ast::Attribute& a : out_.statement->attributes) {
       auto [it, added] = seen.emplace(a.key.text, &a);
       if (!added) {
-        diagnostics_.Error(Code::kDeclaredTwice, a.where, fmt::format("`{}` is given twice", a.key.text)).Also(it->second->where, "the first one");
+        diagnostics_.Error(Code::kDeclaredTwice, a.where, fmt::format("`{}` is given twice", a.key.text))
+            .Also(it->second->where, "the first one");
         continue;
       }
       if (auto reader = readers.find(a.key.text); reader != readers.end()) (this->*reader->second)(a);
@@ -54,7 +67,9 @@ class AttributeReader {
 
  private:
   diag::Diagnostic& Wrong(const ast::Attribute& a, const std::string& expected) {
-    return diagnostics_.Error(Code::kAttribute, a.value_where ? a.value_where : a.where, fmt::format("`{}` has the value `{}`", a.key.text, diag::Printable(a.text)))
+    return diagnostics_
+        .Error(Code::kAttribute, a.value_where ? a.value_where : a.where,
+               fmt::format("`{}` has the value `{}`", a.key.text, diag::Printable(a.text)))
         .Expected(expected);
   }
   void Copy(const ast::Attribute&) { out_.copy = true; }
@@ -63,32 +78,44 @@ class AttributeReader {
   void FusedQkvOld(const ast::Attribute& a) { Fuse(a, Fused::kQkvOld); }
   void FusedFfn(const ast::Attribute& a) { Fuse(a, Fused::kFfn); }
   void Fuse(const ast::Attribute& a, Fused fused) {
-    if (out_.fused != Fused::kNone) diagnostics_.Error(Code::kAttributeUse, a.where, "a statement has two fused layouts");
+    if (out_.fused != Fused::kNone)
+      diagnostics_.Error(Code::kAttributeUse, a.where, "a statement has two fused layouts");
     out_.fused = fused;
   }
   void Fill(const ast::Attribute& a) {
-    if (a.kind == AttributeKind::kNumber) out_.fill = a.number;
-    else if (a.kind == AttributeKind::kWord && a.text == "last") out_.fill_last = true;
-    else Wrong(a, "a number, or `last` (repeat the last real row)");
+    if (a.kind == AttributeKind::kNumber)
+      out_.fill = a.number;
+    else if (a.kind == AttributeKind::kWord && a.text == "last")
+      out_.fill_last = true;
+    else
+      Wrong(a, "a number, or `last` (repeat the last real row)");
   }
   bool Number(const ast::Attribute& a, std::optional<double>& value) {
-    if (a.kind != AttributeKind::kNumber || !std::isfinite(static_cast<float>(a.number))) return Wrong(a, "a number of float32"), false;
+    if (a.kind != AttributeKind::kNumber || !std::isfinite(static_cast<float>(a.number)))
+      return Wrong(a, "a number of float32"), false;
     value = a.number;
     return true;
   }
   void Scale(const ast::Attribute& a) {
-    if (Number(a, out_.scale) && static_cast<float>(a.number) == 0) Wrong(a, "a number other than 0: nothing would be left of the tensor");
+    if (Number(a, out_.scale) && static_cast<float>(a.number) == 0)
+      Wrong(a, "a number other than 0: nothing would be left of the tensor");
   }
   void Offset(const ast::Attribute& a) { Number(a, out_.offset); }
   void Normalize(const ast::Attribute& a) {
-    if (a.kind == AttributeKind::kWord) out_.normalize = a.text;
-    else Wrong(a, "a variable of the type");
+    if (a.kind == AttributeKind::kWord)
+      out_.normalize = a.text;
+    else
+      Wrong(a, "a variable of the type");
   }
   void Cast(const ast::Attribute& a) {
-    if (a.text == "error") out_.overflow = Overflow::kError;
-    else if (a.text == "saturate") out_.overflow = Overflow::kSaturate;
-    else if (a.text == "inf") out_.overflow = Overflow::kInfinity;
-    else Wrong(a, "`error`, `saturate` or `inf`");
+    if (a.text == "error")
+      out_.overflow = Overflow::kError;
+    else if (a.text == "saturate")
+      out_.overflow = Overflow::kSaturate;
+    else if (a.text == "inf")
+      out_.overflow = Overflow::kInfinity;
+    else
+      Wrong(a, "`error`, `saturate` or `inf`");
   }
   bool Whole(const ast::Attribute& a, int64_t least, int64_t& value) {
     if (a.kind == AttributeKind::kNumber && a.integer && *a.integer >= least) return value = *a.integer, true;
@@ -134,8 +161,10 @@ class AttributeReader {
   }
   void Reshape(const ast::Attribute& a) {
     auto list = List(a);
-    if (list && list->size() < 3) Wrong(a, "the shape with all axes, of which there are at least three");
-    else if (list) out_.reshape = std::move(list);
+    if (list && list->size() < 3)
+      Wrong(a, "the shape with all axes, of which there are at least three");
+    else if (list)
+      out_.reshape = std::move(list);
   }
   std::optional<DType> PaddleType(const ast::Attribute& a) {
     std::vector<std::string> names;
@@ -143,9 +172,13 @@ class AttributeReader {
       if (a.text == name) return type;
       names.push_back(name);
     }
-    auto& d = diagnostics_.Error(Code::kDType, a.value_where ? a.value_where : a.where, fmt::format("`{}` is no type that Paddle casts to", diag::Printable(a.text)));
-    if (auto near = diag::Nearest(a.text, names)) d.Help(fmt::format("there is `{}`", *near));
-    else d.Help(fmt::format("they are {}; other types are written in the tensor's type: `b : f64`", diag::Enumerate(names)));
+    auto& d = diagnostics_.Error(Code::kDType, a.value_where ? a.value_where : a.where,
+                                 fmt::format("`{}` is no type that Paddle casts to", diag::Printable(a.text)));
+    if (auto near = diag::Nearest(a.text, names))
+      d.Help(fmt::format("there is `{}`", *near));
+    else
+      d.Help(
+          fmt::format("they are {}; other types are written in the tensor's type: `b : f64`", diag::Enumerate(names)));
     return std::nullopt;
   }
   void Type(const ast::Attribute& a) { out_.dtype = PaddleType(a); }
@@ -163,7 +196,8 @@ class AttributeReader {
     if (out_.fused != Fused::kNone) CheckFused();
     bool pair = out_.Find("src_dtype") || out_.Find("dst_dtype");
     if (pair && !(out_.Find("src_dtype") && out_.Find("dst_dtype"))) {
-      diagnostics_.Error(Code::kAttributeUse, out_.Where(out_.Find("src_dtype") ? "src_dtype" : "dst_dtype"), "`src_dtype` and `dst_dtype` stand together");
+      diagnostics_.Error(Code::kAttributeUse, out_.Where(out_.Find("src_dtype") ? "src_dtype" : "dst_dtype"),
+                         "`src_dtype` and `dst_dtype` stand together");
     }
     if (pair) Clash("dtype", "src_dtype", "the pair says both types");
     if (out_.permute) {
@@ -175,26 +209,36 @@ class AttributeReader {
     if (out_.copy) Clash("axis", "copy", "`copy` gives every target the whole of its source, `axis` a part");
     if (out_.fused == Fused::kNone) {
       for (const char* key : {"num_heads", "num_key_value_groups", "num_kv_heads"}) {
-        if (const ast::Attribute* a = out_.Find(key)) diagnostics_.Error(Code::kAttributeUse, a->where, fmt::format("`{}` stands without `fused_qkv`", key));
+        if (const ast::Attribute* a = out_.Find(key))
+          diagnostics_.Error(Code::kAttributeUse, a->where, fmt::format("`{}` stands without `fused_qkv`", key));
       }
     }
-    if (out_.Find("num_key_value_groups")) Clash("num_kv_heads", "num_key_value_groups", "both are the number of key/value heads");
+    if (out_.Find("num_key_value_groups"))
+      Clash("num_kv_heads", "num_key_value_groups", "both are the number of key/value heads");
   }
 
   void CheckFused() {
-    std::string name = out_.fused == Fused::kQkv ? "fused_qkv" : out_.fused == Fused::kQkvOld ? "fused_qkv_old" : "fused_ffn";
-    for (const char* key : {"dtype", "src_dtype", "dst_dtype", "permute", "reshape", "copy", "scale", "offset", "normalize", "cast"}) {
+    std::string name = out_.fused == Fused::kQkv      ? "fused_qkv"
+                       : out_.fused == Fused::kQkvOld ? "fused_qkv_old"
+                                                      : "fused_ffn";
+    for (const char* key :
+         {"dtype", "src_dtype", "dst_dtype", "permute", "reshape", "copy", "scale", "offset", "normalize", "cast"}) {
       Clash(key, name, "Paddle drops it without a word; a second statement does what it asks");
     }
     if (out_.fused == Fused::kFfn) return;
     if (!out_.Find("num_heads")) {
-      diagnostics_.Error(Code::kAttributeUse, out_.Where(name), fmt::format("`{}` does not say the number of heads", name)).Help("`num_heads=32, num_kv_heads=8`");
+      diagnostics_
+          .Error(Code::kAttributeUse, out_.Where(name), fmt::format("`{}` does not say the number of heads", name))
+          .Help("`num_heads=32, num_kv_heads=8`");
       return;
     }
     if (out_.kv_heads == 0) out_.kv_heads = out_.heads;
     if (out_.kv_heads > 0 && out_.heads % out_.kv_heads != 0) {
-      diagnostics_.Error(Code::kAttributeUse, out_.Where("num_heads"), fmt::format("{} heads do not divide into {} groups", out_.heads, out_.kv_heads))
-          .Found(fmt::format("{} = {} * {} + {}", out_.heads, out_.kv_heads, out_.heads / out_.kv_heads, out_.heads % out_.kv_heads))
+      diagnostics_
+          .Error(Code::kAttributeUse, out_.Where("num_heads"),
+                 fmt::format("{} heads do not divide into {} groups", out_.heads, out_.kv_heads))
+          .Found(fmt::format("{} = {} * {} + {}", out_.heads, out_.kv_heads, out_.heads / out_.kv_heads,
+                             out_.heads % out_.kv_heads))
           .Note("`num_kv_heads`, in Paddle `num_key_value_groups`, is the number of key/value heads");
       out_.kv_heads = 0;
     }
@@ -220,10 +264,13 @@ SourceRange Attributes::Where(std::string_view key) const {
 
 bool Attributes::Positional() const {
   auto transposed = [](const ast::Operand& o) { return o.transposed; };
-  return permute || reshape || axis || fused != Fused::kNone || std::any_of(statement->left.begin(), statement->left.end(), transposed) ||
+  return permute || reshape || axis || fused != Fused::kNone ||
+         std::any_of(statement->left.begin(), statement->left.end(), transposed) ||
          std::any_of(statement->right.begin(), statement->right.end(), transposed);
 }
 
-Attributes ReadAttributes(const ast::Statement& statement, diag::Diagnostics& diagnostics) { return AttributeReader(statement, diagnostics).Read(); }
+Attributes ReadAttributes(const ast::Statement& statement, diag::Diagnostics& diagnostics) {
+  return AttributeReader(statement, diagnostics).Read();
+}
 
 }  // namespace aoa::bind

@@ -27,7 +27,7 @@ struct Attributes {
   std::optional<int64_t> axis;
   std::optional<std::vector<int64_t>> permute;  // numpy's convention; empty reverses all axes
   std::optional<std::vector<int64_t>> reshape;
-  std::optional<DType> dtype;                   // dtype= or dst_dtype=
+  std::optional<DType> dtype;  // dtype= or dst_dtype=
   std::optional<DType> src_dtype;
   Fused fused = Fused::kNone;
   int64_t heads = 0, kv_heads = 0;

@@ -47,7 +47,8 @@ std::optional<Program> Binder::Run() {
   return std::move(program_);
 }
 
-std::optional<Program> Bind(const Unit& unit, const Schema& source, const Request& request, diag::Diagnostics& diagnostics) {
+std::optional<Program> Bind(const Unit& unit, const Schema& source, const Request& request,
+                            diag::Diagnostics& diagnostics) {
   return Binder(unit, source, request, diagnostics).Run();
 }
 

@@ -1,5 +1,5 @@
-// The state that the steps of Bind share. One class over four files: families.cpp (which tensors may be), solve.cpp (which
-// extents they have), source.cpp (which are there), legs.cpp (what becomes of them, with leg_binder.h).
+// The state that the steps of Bind share. One class over four files: families.cpp (which tensors may be), solve.cpp
+// (which extents they have), source.cpp (which are there), legs.cpp (what becomes of them, with leg_binder.h).
 #pragma once
 
 #include <functional>
@@ -46,9 +46,11 @@ class Binder {
   void AddDeclared(size_t end, const Declaration& declaration);
   bool Awaits(const Line& line) const;
   void AddImplicit(const Line& line);
-  void AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner, size_t partner_end);
+  void AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner,
+                   size_t partner_end);
   void LinkFamilies();
-  std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Ranges(const Context& context, size_t end, bool report);
+  std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Ranges(const Context& context, size_t end,
+                                                                           bool report);
   std::optional<int64_t> FamilyNamed(size_t end, const std::string& text) const;
   void CheckPartnerType(const Family& family, SourceRange where);
   std::optional<Pattern> Resolved(size_t end, const Pattern& pattern) const;
@@ -60,7 +62,7 @@ class Binder {
     std::vector<int64_t> coordinates;  // of the whole mesh
     std::vector<int64_t> stages;       // of each placement
     int64_t extent;
-    std::string text;                  // "`w` [3, 4] in src/model.safetensors"
+    std::string text;  // "`w` [3, 4] in src/model.safetensors"
   };
   // An axis of a family's type with all that was seen of it.
   struct Fact {
@@ -85,8 +87,8 @@ class Binder {
   std::optional<std::set<int64_t>> NumbersOf(const std::string& variable, bool& required, const Family*& example);
 
   // ---- source.cpp
-  // What a table's entry is: a weight of a family under an assignment of the family's variables (as the file numbers them),
-  // a state of one, or nothing that the rules know.
+  // What a table's entry is: a weight of a family under an assignment of the family's variables (as the file numbers
+  // them), a state of one, or nothing that the rules know.
   struct Match {
     int32_t family = -1;
     int16_t role = -1;
@@ -100,12 +102,14 @@ class Binder {
   bool DealPlacements(size_t end);
   void ListSource();
   std::optional<std::string> GlobalName(const FileGroup& group, const StoredTensor& stored, const Match& match);
-  std::optional<std::vector<int64_t>> GlobalValues(const Family& family, const Match& match, const std::vector<int64_t>& stages);
+  std::optional<std::vector<int64_t>> GlobalValues(const Family& family, const Match& match,
+                                                   const std::vector<int64_t>& stages);
   TensorId AddSourceTensor(const FileGroup& group, const StoredTensor& stored, const Match& match);
   uint32_t TypeOf(size_t end, uint32_t family, const Shape* any_from);
   void CheckSource();
   void CheckShapes();
-  bool CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file, const std::vector<int64_t>& stages, bool scalar, bool flat);
+  bool CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file,
+                  const std::vector<int64_t>& stages, bool scalar, bool flat);
   void CheckTensor(TensorId id);
 
   // ---- legs.cpp
@@ -129,7 +133,7 @@ class Binder {
   std::vector<std::vector<Match>> matches_;  // by group of files and entry
   size_t families_matched_ = 0;              // of the source, when matches_ was made
   std::vector<Fact> facts_;
-  std::set<std::pair<uint32_t, size_t>> facts_done_;  // (family, axis): those that are settled
+  std::set<std::pair<uint32_t, size_t>> facts_done_;             // (family, axis): those that are settled
   std::map<std::pair<size_t, std::string>, uint32_t> type_ids_;  // (end, key)
   std::set<std::pair<std::vector<uint32_t>, std::tuple<Stages, bool, bool>>> present_as_expected_;
   std::map<std::tuple<size_t, uint32_t, uint32_t>, uint32_t> tie_views_;

@@ -14,7 +14,8 @@ using diag::Code;
 
 class SideChecker {
  public:
-  SideChecker(const Unit& unit, const Side& side, diag::Diagnostics& diagnostics) : unit_(unit), side_(side), diagnostics_(diagnostics), dimensions_(unit, nullptr, true) {
+  SideChecker(const Unit& unit, const Side& side, diag::Diagnostics& diagnostics)
+      : unit_(unit), side_(side), diagnostics_(diagnostics), dimensions_(unit, nullptr, true) {
     axes_ = MeshAxesOf(side);
     std::map<std::string, int64_t> sizes;
     Mesh mesh;
@@ -48,17 +49,21 @@ class SideChecker {
       const ast::Ident& name = line.node->name;
       if (std::find(formats.begin(), formats.end(), name.text) != formats.end()) continue;
       auto& d = diagnostics_.Error(Code::kFormat, name.where, fmt::format("there is no format `{}`", name.text));
-      if (auto near = diag::Nearest(name.text, formats)) d.Help(fmt::format("there is `{}`", *near));
-      else d.Help(fmt::format("the formats are {}", diag::Enumerate(formats, 20)));
+      if (auto near = diag::Nearest(name.text, formats))
+        d.Help(fmt::format("there is `{}`", *near));
+      else
+        d.Help(fmt::format("the formats are {}", diag::Enumerate(formats, 20)));
     }
   }
 
   void CheckMeshes() {
     auto unique = [&](const std::vector<ast::Ident>& names, std::vector<ast::Ident> seen) {
       for (const ast::Ident& name : names) {
-        auto it = std::find_if(seen.begin(), seen.end(), [&](const ast::Ident& other) { return other.text == name.text; });
+        auto it =
+            std::find_if(seen.begin(), seen.end(), [&](const ast::Ident& other) { return other.text == name.text; });
         if (it != seen.end()) {
-          diagnostics_.Error(Code::kMeshAxis, name.where, fmt::format("mesh axis `{}` is listed twice", name.text)).Also(it->where, "the first one");
+          diagnostics_.Error(Code::kMeshAxis, name.where, fmt::format("mesh axis `{}` is listed twice", name.text))
+              .Also(it->where, "the first one");
         }
         seen.push_back(name);
       }
@@ -78,10 +83,14 @@ class SideChecker {
 
   bool KnowAxis(const ast::Ident& name, const char* what) {
     if (std::find(axes_.begin(), axes_.end(), name.text) != axes_.end()) return true;
-    auto& d = diagnostics_.Error(Code::kMeshAxis, name.where, fmt::format("side `{}` has no mesh axis `{}` {}", side_.name, name.text, what));
-    if (auto near = diag::Nearest(name.text, axes_)) d.Help(fmt::format("there is `{}`", *near));
-    else if (axes_.empty()) d.Help(fmt::format("a line `mesh {}` declares it", name.text));
-    else d.Help(fmt::format("its axes are {}", diag::Enumerate(axes_)));
+    auto& d = diagnostics_.Error(Code::kMeshAxis, name.where,
+                                 fmt::format("side `{}` has no mesh axis `{}` {}", side_.name, name.text, what));
+    if (auto near = diag::Nearest(name.text, axes_))
+      d.Help(fmt::format("there is `{}`", *near));
+    else if (axes_.empty())
+      d.Help(fmt::format("a line `mesh {}` declares it", name.text));
+    else
+      d.Help(fmt::format("its axes are {}", diag::Enumerate(axes_)));
     return false;
   }
 
@@ -91,7 +100,8 @@ class SideChecker {
       KnowAxis(place.axis, "to place on");
       if (place.surplus && (place.interleave || !place.by.empty())) {
         diagnostics_.Error(Code::kPlacement, place.surplus->where, "`surplus` stands beside `by` or `interleave`")
-            .Expected("one of them: `surplus` deals an uneven rest, `by` says every count, `interleave` deals in rounds");
+            .Expected(
+                "one of them: `surplus` deals an uneven rest, `by` says every count, `interleave` deals in rounds");
       }
       if (place.interleave && !place.by.empty()) {
         diagnostics_.Error(Code::kPlacement, place.where, "`interleave` stands beside `by`");
@@ -100,7 +110,9 @@ class SideChecker {
         const ast::Place& other = *side_.places[j].node;
         bool unconditional = side_.places[i].context.guards.empty() && side_.places[j].context.guards.empty();
         if (other.variable.text != place.variable.text || !unconditional) continue;
-        diagnostics_.Error(Code::kDeclaredTwice, place.variable.where, fmt::format("`{}` is placed twice", place.variable.text)).Also(other.variable.where, "the first time");
+        diagnostics_
+            .Error(Code::kDeclaredTwice, place.variable.where, fmt::format("`{}` is placed twice", place.variable.text))
+            .Also(other.variable.where, "the first time");
       }
     }
   }
@@ -110,10 +122,13 @@ class SideChecker {
       const std::string& text = line.node->name_template;
       size_t at = text.find("{}");
       if (at == std::string::npos || text.find("{}", at + 2) != std::string::npos) {
-        diagnostics_.Error(Code::kSyntax, line.node->template_where, fmt::format("the template \"{}\" does not hold one `{{}}`", diag::Printable(text)))
+        diagnostics_
+            .Error(Code::kSyntax, line.node->template_where,
+                   fmt::format("the template \"{}\" does not hold one `{{}}`", diag::Printable(text)))
             .Expected("`{}` where the weight's name goes: \"{}.exp_avg\"");
       } else if (text == "{}") {
-        diagnostics_.Error(Code::kSyntax, line.node->template_where, "the template \"{}\" gives a state the name of its weight");
+        diagnostics_.Error(Code::kSyntax, line.node->template_where,
+                           "the template \"{}\" gives a state the name of its weight");
       }
     }
   }
@@ -130,18 +145,24 @@ class SideChecker {
     if (!original) {
       std::vector<std::string> known;
       for (const Declaration& d : side_.declarations) known.push_back(d.pattern.text());
-      auto& d = diagnostics_.Error(Code::kUnknownTensor, reference.where, fmt::format("`{}` is {} `{}`, which side `{}` does not declare", declaration.pattern.text(), what, reference.text(), side_.name));
+      auto& d = diagnostics_.Error(Code::kUnknownTensor, reference.where,
+                                   fmt::format("`{}` is {} `{}`, which side `{}` does not declare",
+                                               declaration.pattern.text(), what, reference.text(), side_.name));
       if (auto near = diag::Nearest(reference.text(), known)) d.Help(fmt::format("there is `{}`", *near));
       return;
     }
     if (original->tied || original->blocks_of || original == &declaration) {
-      diagnostics_.Error(Code::kUnknownTensor, reference.where, fmt::format("`{}` is {} `{}`, which is no tensor of its own", declaration.pattern.text(), what, reference.text()));
+      diagnostics_.Error(Code::kUnknownTensor, reference.where,
+                         fmt::format("`{}` is {} `{}`, which is no tensor of its own", declaration.pattern.text(), what,
+                                     reference.text()));
     }
     std::vector<std::string> a = declaration.pattern.Variables(), b = original->pattern.Variables();
     std::sort(a.begin(), a.end());
     std::sort(b.begin(), b.end());
     if (a != b) {
-      diagnostics_.Error(Code::kNamePattern, reference.where, fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
+      diagnostics_.Error(
+          Code::kNamePattern, reference.where,
+          fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
     }
   }
 
@@ -151,12 +172,22 @@ class SideChecker {
     if (declaration.blocks_of) {
       CheckReference(declaration, *declaration.blocks_of, "blocks of");
       for (int64_t block : node.blocks) {
-        if (block <= 0) diagnostics_.Error(Code::kBlocks, node.where, fmt::format("a block of `{}` has {} elements along an axis", declaration.blocks_of->text(), block));
+        if (block <= 0)
+          diagnostics_.Error(
+              Code::kBlocks, node.where,
+              fmt::format("a block of `{}` has {} elements along an axis", declaration.blocks_of->text(), block));
       }
-      if (node.type) diagnostics_.Error(Code::kBlocks, node.type->where, fmt::format("`{}` has a type beside `blocks of`", declaration.pattern.text())).Note("its shape follows from the tensor whose blocks it scales");
+      if (node.type)
+        diagnostics_
+            .Error(Code::kBlocks, node.type->where,
+                   fmt::format("`{}` has a type beside `blocks of`", declaration.pattern.text()))
+            .Note("its shape follows from the tensor whose blocks it scales");
     }
     if ((node.on_first || node.on_last) && side_.places.empty()) {
-      diagnostics_.Error(Code::kPlacement, node.on_where.value_or(node.where), fmt::format("`{}` stands on the first or last stage of a side that places nothing", declaration.pattern.text()))
+      diagnostics_
+          .Error(Code::kPlacement, node.on_where.value_or(node.where),
+                 fmt::format("`{}` stands on the first or last stage of a side that places nothing",
+                             declaration.pattern.text()))
           .Help("`place l on pp` says what the stages are of");
     }
     if (node.type) CheckType(*node.type, declaration.pattern);
@@ -174,7 +205,8 @@ class SideChecker {
   void CheckStored(const std::vector<ast::Axis>& axes) {
     for (const ast::Axis& axis : axes) {
       if (axis.cut) {
-        diagnostics_.Error(Code::kAxis, axis.cut->where, "a cut stands in a stored shape").Note("what the type cuts is cut in the stored shape too");
+        diagnostics_.Error(Code::kAxis, axis.cut->where, "a cut stands in a stored shape")
+            .Note("what the type cuts is cut in the stored shape too");
       }
       CheckStored(axis.parts);
     }
@@ -193,13 +225,17 @@ class SideChecker {
       std::vector<std::string> names = pattern.Variables();
       for (const PieceVariable& v : pieces[i].variables) names.push_back(v.name);
       if (auto twice = Twice(names)) {
-        diagnostics_.Error(Code::kVariableTwice, node.where, fmt::format("a piece of `{}` has the variable `{}` twice", pattern.text(), *twice))
+        diagnostics_
+            .Error(Code::kVariableTwice, node.where,
+                   fmt::format("a piece of `{}` has the variable `{}` twice", pattern.text(), *twice))
             .Found(fmt::format("the variables {}", diag::Enumerate(names, 12)))
             .Note("which index would be which? two axes of one extent have two names");
         return;
       }
       if (auto twice = Twice(cuts[i])) {
-        diagnostics_.Error(Code::kCutTwice, node.where, fmt::format("mesh axis `{}` cuts a piece of `{}` twice", axes_[*twice], pattern.text()))
+        diagnostics_
+            .Error(Code::kCutTwice, node.where,
+                   fmt::format("mesh axis `{}` cuts a piece of `{}` twice", axes_[*twice], pattern.text()))
             .Note("a rank would hold its block of both factors and nothing of the rest: elements would be lost");
         return;
       }
@@ -247,7 +283,8 @@ void CheckSides(const Unit& unit, const std::vector<std::string>& formats, diag:
         auto checker = checkers.find(side);
         if (checker == checkers.end()) continue;
         for (const Operand& operand : *operands) {
-          if (!operand.node->blank && operand.node->type) checker->second->CheckType(*operand.node->type, operand.pattern);
+          if (!operand.node->blank && operand.node->type)
+            checker->second->CheckType(*operand.node->type, operand.pattern);
         }
       }
     }

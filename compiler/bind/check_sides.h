@@ -1,5 +1,5 @@
-// What can be wrong with a side by itself, whatever the checkpoint: mesh axes, placements, types that use a variable or a
-// cut twice, names that lines refer to.
+// What can be wrong with a side by itself, whatever the checkpoint: mesh axes, placements, types that use a variable or
+// a cut twice, names that lines refer to.
 #pragma once
 
 #include <string>

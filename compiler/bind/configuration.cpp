@@ -50,7 +50,8 @@ std::optional<json> TargetConfiguration(const Program& program, const json* sour
     if (!Holds(line.context, last, dimensions)) continue;
     json value;
     for (const auto& spelling : from.config) {
-      if (source && spelling.node->name.text == line.node->name.text && Holds(spelling.context, 0, dimensions)) value = At(*source, spelling.node->key.text);
+      if (source && spelling.node->name.text == line.node->name.text && Holds(spelling.context, 0, dimensions))
+        value = At(*source, spelling.node->key.text);
     }
     if (value.is_null()) value = dimensions.ConfigValue(line.node->name.text, last);
     if (!value.is_null()) Set(config, line.node->key.text, std::move(value));

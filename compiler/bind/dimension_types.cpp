@@ -15,7 +15,9 @@ Axis Dimensions::LowerAt(const ast::Axis& axis, size_t end, int& any, const Tria
   Axis out;
   out.where = axis.where;
   switch (axis.kind) {
-    case ast::Axis::Kind::kOne: out.kind = Axis::Kind::kOne; break;
+    case ast::Axis::Kind::kOne:
+      out.kind = Axis::Kind::kOne;
+      break;
     case ast::Axis::Kind::kAny:
       out.kind = Axis::Kind::kVariable;
       out.variable = fmt::format("_:{}", any++);
@@ -35,8 +37,10 @@ Axis Dimensions::LowerAt(const ast::Axis& axis, size_t end, int& any, const Tria
       out.kind = Axis::Kind::kVariable;
       out.variable = axis.name.text;
       SymbolId id = At(end, axis.name.text);
-      if (trial && trial->symbol == id) out.extent = trial->value;
-      else if (symbols_[id].value) out.extent = *symbols_[id].value;
+      if (trial && trial->symbol == id)
+        out.extent = trial->value;
+      else if (symbols_[id].value)
+        out.extent = *symbols_[id].value;
       break;
     }
     case ast::Axis::Kind::kProduct:
@@ -56,7 +60,8 @@ Axis Dimensions::LowerAt(const ast::Axis& axis, size_t end, int& any, const Tria
         };
       }
       Value multiple = Evaluate(*axis.multiple, scope, Arithmetic::kExact);
-      if (multiple.kind == Value::Kind::kNumber && multiple.integer && *multiple.integer > 0) out.multiple = *multiple.integer;
+      if (multiple.kind == Value::Kind::kNumber && multiple.integer && *multiple.integer > 0)
+        out.multiple = *multiple.integer;
       break;
     }
   }
@@ -64,19 +69,25 @@ Axis Dimensions::LowerAt(const ast::Axis& axis, size_t end, int& any, const Tria
     for (const ast::Ident& name : axis.cut->axes) {
       auto index = ends_[end].mesh.Find(name.text);
       if (!index) continue;  // of a conditional mesh that does not hold: one rank
-      auto rounding = !axis.cut->rounding ? Cut::Rounding::kEven : axis.cut->rounding->text == "ceil" ? Cut::Rounding::kCeil : Cut::Rounding::kFront;
+      auto rounding = !axis.cut->rounding                  ? Cut::Rounding::kEven
+                      : axis.cut->rounding->text == "ceil" ? Cut::Rounding::kCeil
+                                                           : Cut::Rounding::kFront;
       out.cuts.push_back({*index, rounding});
     }
   }
   return out;
 }
 
-Axis Dimensions::Lower(const ast::Axis& axis, size_t end, int& any, const Trial* trial) { return LowerAt(axis, end, any, trial, 0); }
+Axis Dimensions::Lower(const ast::Axis& axis, size_t end, int& any, const Trial* trial) {
+  return LowerAt(axis, end, any, trial, 0);
+}
 
 namespace {
 
 bool SameWithoutCuts(const Axis& a, const Axis& b) {
-  if (a.kind != b.kind || a.variable != b.variable || a.extent != b.extent || a.multiple != b.multiple || a.parts.size() != b.parts.size()) return false;
+  if (a.kind != b.kind || a.variable != b.variable || a.extent != b.extent || a.multiple != b.multiple ||
+      a.parts.size() != b.parts.size())
+    return false;
   for (size_t i = 0; i < a.parts.size(); ++i) {
     if (!SameWithoutCuts(a.parts[i], b.parts[i])) return false;
   }
@@ -115,11 +126,14 @@ TensorType Dimensions::Lower(const ast::Type& type, size_t end, int& any) {
   return out;
 }
 
-void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_pad, std::set<SymbolId>& out, int depth) {
+void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_pad, std::set<SymbolId>& out,
+                                int depth) {
   if (axis.kind == ast::Axis::Kind::kVar) {
     const ast::Axis* alias = depth < kDeepest ? AliasAt(end, axis.name.text) : nullptr;
-    if (alias) CollectSymbols(*alias, end, outside_pad, out, depth + 1);
-    else out.insert(At(end, axis.name.text));
+    if (alias)
+      CollectSymbols(*alias, end, outside_pad, out, depth + 1);
+    else
+      out.insert(At(end, axis.name.text));
   }
   if (axis.kind == ast::Axis::Kind::kPad) {
     if (outside_pad) return;
@@ -129,8 +143,10 @@ void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_
       stack.pop_back();
       for (const ast::ExprPtr& arg : e->args) stack.push_back(arg.get());
       if (e->kind != ast::Expr::Kind::kName || ends_[end].mesh_sizes.contains(e->text)) continue;
-      if (const ast::Axis* alias = AliasAt(end, e->text)) CollectSymbols(*alias, end, outside_pad, out, depth + 1);
-      else out.insert(At(end, e->text));
+      if (const ast::Axis* alias = AliasAt(end, e->text))
+        CollectSymbols(*alias, end, outside_pad, out, depth + 1);
+      else
+        out.insert(At(end, e->text));
     }
   }
   for (const ast::Axis& part : axis.parts) CollectSymbols(part, end, outside_pad, out, depth);

@@ -28,7 +28,8 @@ const ast::Expr* AbsentKey(const ast::Expr& e, const std::function<Value(const s
 std::vector<const Origin*> Differing(const std::vector<Origin>& origins) {
   std::vector<const Origin*> out;
   for (const Origin& origin : origins) {
-    if (std::none_of(out.begin(), out.end(), [&](const Origin* other) { return other->value == origin.value; })) out.push_back(&origin);
+    if (std::none_of(out.begin(), out.end(), [&](const Origin* other) { return other->value == origin.value; }))
+      out.push_back(&origin);
   }
   return out;
 }
@@ -100,7 +101,9 @@ SymbolId Dimensions::At(size_t end, const std::string& name) {
   symbol.scope = local ? end : kFile;
   const std::map<std::string, const ast::Equation*>* dims = &unit_.dims;
   if (local && ends_[end].side->dims.contains(name)) dims = &ends_[end].side->dims;
-  if (auto equation = dims->find(name); equation != dims->end() && equation->second->kind != ast::Equation::Kind::kValue) symbol.equation = equation->second;
+  if (auto equation = dims->find(name);
+      equation != dims->end() && equation->second->kind != ast::Equation::Kind::kValue)
+    symbol.equation = equation->second;
   symbols_.push_back(std::move(symbol));
   return it->second;
 }
@@ -154,13 +157,17 @@ Scope Dimensions::ScopeAt(size_t end) {
 }
 
 Scope Dimensions::ScopeBetween(size_t a, size_t b) {
-  auto own = [this](size_t end, const std::string& name) { return ends_[end].mesh_sizes.contains(name) || ends_[end].local.contains(name); };
+  auto own = [this](size_t end, const std::string& name) {
+    return ends_[end].mesh_sizes.contains(name) || ends_[end].local.contains(name);
+  };
   return {[this, a, b, own](const std::string& name, SourceRange where) {
             Value first = NameValue(a, name, where, true);
             if (!own(b, name)) return first;
             Value second = NameValue(b, name, where, true);
             if (!own(a, name) || !first.known() || !second.known() || first.number == second.number) return second;
-            return Value::Failed(Code::kCondition, where, fmt::format("`{}` is {} at one end and {} at the other", name, first.Show(), second.Show()));
+            return Value::Failed(
+                Code::kCondition, where,
+                fmt::format("`{}` is {} at one end and {} at the other", name, first.Show(), second.Show()));
           },
           [this](const std::string& path) { return ConfigAt(path); }};
 }
@@ -170,7 +177,8 @@ std::optional<bool> Dimensions::Holds(const Context& context, const Scope& scope
   for (const Guard& guard : context.guards) {
     Value value = Evaluate(*guard.condition, scope, Arithmetic::kReal);
     if (value.kind == Value::Kind::kFailed) {
-      diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided").Found(value.failure->message);
+      diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided")
+          .Found(value.failure->message);
       return false;
     }
     if (!value.known()) {
@@ -191,7 +199,8 @@ bool Dimensions::EvaluateEquation(SymbolId id) {
   Scope scope{[&](const std::string& name, SourceRange where) { return NameValue(scope_end, name, where, false); },
               [&](const std::string& path) { return ConfigAt(path); }};
   const ast::Equation* equation = symbol.equation;
-  Value value = Evaluate(*equation->value, scope, Arithmetic::kExact);  // may create symbols: `symbol` is not used before it is found again
+  Value value = Evaluate(*equation->value, scope,
+                         Arithmetic::kExact);  // may create symbols: `symbol` is not used before it is found again
   if (value.kind == Value::Kind::kUnknown) return false;
   Symbol& target = symbols_[id];
   target.equation_done = true;
@@ -230,7 +239,8 @@ void Dimensions::DescribeFailure(Symbol& symbol, const Value& value) {
   } else {
     d.code = Code::kConfigKey;
     std::string key = FirstKey(*equation.value);
-    d.message = fmt::format("{} is {}, no whole number", key.empty() ? "`" + ToString(*equation.value) + "`" : "`" + key + "`", value.Show());
+    d.message = fmt::format("{} is {}, no whole number",
+                            key.empty() ? "`" + ToString(*equation.value) + "`" : "`" + key + "`", value.Show());
   }
   symbol.failure = std::move(d);
 }
@@ -284,9 +294,12 @@ bool Dimensions::Require(SymbolId id, SourceRange where, diag::Diagnostics& diag
   if (symbol.value && *symbol.value >= 0) return true;
   if (!symbol.reported) {
     if (symbol.value) {
-      diagnostics.Error(Code::kArithmetic, where, fmt::format("dimension `{}` is {}, no extent", symbol.name, *symbol.value)).Found(Describe(id));
+      diagnostics
+          .Error(Code::kArithmetic, where, fmt::format("dimension `{}` is {}, no extent", symbol.name, *symbol.value))
+          .Found(Describe(id));
     } else {
-      auto& d = diagnostics.Error(Code::kUnknownDimension, where, fmt::format("nothing fixes dimension `{}`", symbol.name));
+      auto& d =
+          diagnostics.Error(Code::kUnknownDimension, where, fmt::format("nothing fixes dimension `{}`", symbol.name));
       if (symbol.equation && symbol.equation->value) {
         d.Also(symbol.equation->where, "this equation needs dimensions that are not known either");
       }
@@ -305,7 +318,8 @@ bool Dimensions::RequireAll(const ast::Type& type, size_t end, diag::Diagnostics
     for (const ast::Axis& axis : *axes) {
       auto symbols = SymbolsOf(axis, end, false);
       // An equation that failed explains why the rest of the axis is not known.
-      auto failed = std::find_if(symbols.begin(), symbols.end(), [&](SymbolId id) { return symbols_[id].failure && !symbols_[id].from_command_line; });
+      auto failed = std::find_if(symbols.begin(), symbols.end(),
+                                 [&](SymbolId id) { return symbols_[id].failure && !symbols_[id].from_command_line; });
       if (failed != symbols.end()) symbols = {*failed};
       bool known = true;
       for (SymbolId symbol : symbols) known &= Require(symbol, axis.where, diagnostics);
@@ -323,7 +337,10 @@ bool Dimensions::RequireMultiples(const ast::Axis& axis, size_t end, diag::Diagn
   Value multiple = Evaluate(*axis.multiple, ScopeAt(end), Arithmetic::kExact);
   if (multiple.kind == Value::Kind::kNumber && multiple.integer && *multiple.integer > 0) return true;
   if (!reported_multiples_.insert(&axis).second) return false;
-  auto& d = diagnostics.Error(Code::kArithmetic, axis.multiple->where, fmt::format("a padding to a multiple of `{}`", axis.multiple->where.text())).Expected("a whole number, 1 or more");
+  auto& d = diagnostics
+                .Error(Code::kArithmetic, axis.multiple->where,
+                       fmt::format("a padding to a multiple of `{}`", axis.multiple->where.text()))
+                .Expected("a whole number, 1 or more");
   if (multiple.integer) d.Found(std::to_string(*multiple.integer));
   return false;
 }
@@ -336,18 +353,24 @@ void Dimensions::ReportContradictions(diag::Diagnostics& diagnostics) const {
     const Origin* place = shown[1]->where ? shown[1] : shown[0];
     std::vector<std::string> values;
     for (const Origin* origin : shown) values.push_back(std::to_string(origin->value));
-    auto& d = diagnostics.Error(Code::kContradiction, place->where, fmt::format("dimension `{}` is {}", symbol.name, diag::Enumerate(values)));
+    auto& d = diagnostics.Error(Code::kContradiction, place->where,
+                                fmt::format("dimension `{}` is {}", symbol.name, diag::Enumerate(values)));
     d.Label(Says(*place));
     for (const Origin* origin : shown) {
       if (origin == place) continue;
-      if (origin->where) d.Also(origin->where, Says(*origin));
-      else d.Found(fmt::format("{} = {} from {}", symbol.name, origin->value, origin->text));
+      if (origin->where)
+        d.Also(origin->where, Says(*origin));
+      else
+        d.Found(fmt::format("{} = {} from {}", symbol.name, origin->value, origin->text));
     }
     d.Note("no source overrides another: all must agree");
     if (shown.size() > 2) continue;
     auto [it, first] = before.emplace(std::set<int64_t>{shown[0]->value, shown[1]->value}, symbol.name);
     if (first) continue;
-    d.Help(fmt::format("`{}` and `{}` have each other's extents: if a tensor lies the other way round, `^T` after its name or the type `[{} {}]` says so", it->second, symbol.name, symbol.name, it->second));
+    d.Help(
+        fmt::format("`{}` and `{}` have each other's extents: if a tensor lies the other way round, `^T` after its "
+                    "name or the type `[{} {}]` says so",
+                    it->second, symbol.name, symbol.name, it->second));
   }
 }
 
@@ -377,10 +400,14 @@ nlohmann::json Dimensions::ConfigValue(const std::string& name, size_t end) {
     }
     Value value = Evaluate(e, ScopeAt(end), Arithmetic::kReal);
     switch (value.kind) {
-      case Value::Kind::kNumber: return value.integer ? nlohmann::json(*value.integer) : nlohmann::json(value.number);
-      case Value::Kind::kBool: return value.truth;
-      case Value::Kind::kText: return value.text;
-      default: return nullptr;
+      case Value::Kind::kNumber:
+        return value.integer ? nlohmann::json(*value.integer) : nlohmann::json(value.number);
+      case Value::Kind::kBool:
+        return value.truth;
+      case Value::Kind::kText:
+        return value.text;
+      default:
+        return nullptr;
     }
   }
   Value value = NameValue(end, name, {}, false);

@@ -1,9 +1,9 @@
 // Dimensions and where their values come from.
 //
-// A dimension is a *symbol*: a name of the file, or a name of one end (a side's own `dims`, `-D from.k=8`). An *end* is a
-// side at one place of the path of a run; the same side at both ends is two ends. A symbol collects *origins*: command
-// line, equations (with configuration keys), shapes, names of tensors. None overrides another: the first value counts, and
-// origins that disagree are one diagnostic that shows them all.
+// A dimension is a *symbol*: a name of the file, or a name of one end (a side's own `dims`, `-D from.k=8`). An *end* is
+// a side at one place of the path of a run; the same side at both ends is two ends. A symbol collects *origins*:
+// command line, equations (with configuration keys), shapes, names of tensors. None overrides another: the first value
+// counts, and origins that disagree are one diagnostic that shows them all.
 #pragma once
 
 #include <map>
@@ -39,7 +39,8 @@ inline constexpr size_t kFile = SIZE_MAX;  // in place of an end: the scope of t
 class Dimensions {
  public:
   // `config` may be null: no configuration. With `symbolic`, every configuration key is unknown rather than absent.
-  Dimensions(const Unit& unit, const nlohmann::json* config, bool symbolic) : unit_(unit), config_(config), symbolic_(symbolic) {}
+  Dimensions(const Unit& unit, const nlohmann::json* config, bool symbolic)
+      : unit_(unit), config_(config), symbolic_(symbolic) {}
 
   // Adds an end. `mesh_sizes` has every axis that the side may have, in any of its conditional meshes.
   size_t AddEnd(const Side& side, std::map<std::string, int64_t> mesh_sizes);
@@ -63,12 +64,12 @@ class Dimensions {
   Scope ScopeAt(size_t end);
   // The scope of a map between two ends: a name may belong to either; one that both have must have one value.
   Scope ScopeBetween(size_t a, size_t b);
-  // Whether a line counts: its guards are true (or false in an else branch). Nothing while that is unknown. Conditions that
-  // cannot be evaluated are reported and false.
+  // Whether a line counts: its guards are true (or false in an else branch). Nothing while that is unknown. Conditions
+  // that cannot be evaluated are reported and false.
   static std::optional<bool> Holds(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics);
 
-  // The axis as the core knows it: aliases expanded, extents filled in as far as they are known, cuts numbered by the end's
-  // mesh. `any` counts the `_` axes. `trial` gives one symbol another value.
+  // The axis as the core knows it: aliases expanded, extents filled in as far as they are known, cuts numbered by the
+  // end's mesh. `any` counts the `_` axes. `trial` gives one symbol another value.
   struct Trial {
     SymbolId symbol;
     int64_t value;
@@ -100,13 +101,13 @@ class Dimensions {
  private:
   struct Symbol {
     std::string name;
-    size_t scope = kFile;                       // the end that it is local to, in whose scope its equation stands
+    size_t scope = kFile;  // the end that it is local to, in whose scope its equation stands
     const ast::Equation* equation = nullptr;
     std::optional<int64_t> value;
     std::vector<Origin> origins;
-    std::optional<diag::Diagnostic> failure;    // of the equation
+    std::optional<diag::Diagnostic> failure;  // of the equation
     bool from_command_line = false;
-    bool set_at_both_ends = false;              // by one -D, where both ends declare the name
+    bool set_at_both_ends = false;  // by one -D, where both ends declare the name
     bool equation_done = false;
     bool reported = false;
   };

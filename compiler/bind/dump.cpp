@@ -55,10 +55,12 @@ class Dumper {
       if (t.role < 0 && (t.present || number == 0)) groups[{t.family, t.type}].push_back(id);
     }
     for (const auto& [key, ids] : groups) {
-      std::string type = key.second == kNoType ? "untyped" : ToString(end.types[key.second], end.has_mesh ? &end.mesh : nullptr);
+      std::string type =
+          key.second == kNoType ? "untyped" : ToString(end.types[key.second], end.has_mesh ? &end.mesh : nullptr);
       std::string name = key.first == kNoFamily ? end.NameOf(ids[0]) : end.families[key.first].pattern.text();
       std::string dtype = number == 0 ? fmt::format(" : {}", Name(end.tensors[ids[0]].dtype)) : "";
-      Line("  {} {}{}{}", Printable(name), type, dtype, ids.size() == 1 ? "" : fmt::format("  ({} tensors)", ids.size()));
+      Line("  {} {}{}{}", Printable(name), type, dtype,
+           ids.size() == 1 ? "" : fmt::format("  ({} tensors)", ids.size()));
     }
   }
 
@@ -70,9 +72,15 @@ class Dumper {
     for (size_t r = 0; r < leg.rules.size(); ++r) {
       const Rule& rule = leg.rules[r];
       if (instances[r] == 0) continue;
-      const char* kind = rule.kind == Rule::Kind::kMap ? "map" : rule.kind == Rule::Kind::kCopy ? "copy" : rule.kind == Rule::Kind::kDrop ? "drop" : "create";
-      std::string where = rule.where ? fmt::format(" at {}:{}", rule.where.file->path(), rule.where.file->PositionOf(rule.where.begin).line) : "";
-      Line("  {}{}{}: {}", kind, rule.inverse ? " inverse" : "", where, instances[r] == 1 ? "1 instance" : fmt::format("{} instances", instances[r]));
+      const char* kind = rule.kind == Rule::Kind::kMap    ? "map"
+                         : rule.kind == Rule::Kind::kCopy ? "copy"
+                         : rule.kind == Rule::Kind::kDrop ? "drop"
+                                                          : "create";
+      std::string where = rule.where ? fmt::format(" at {}:{}", rule.where.file->path(),
+                                                   rule.where.file->PositionOf(rule.where.begin).line)
+                                     : "";
+      Line("  {}{}{}: {}", kind, rule.inverse ? " inverse" : "", where,
+           instances[r] == 1 ? "1 instance" : fmt::format("{} instances", instances[r]));
       for (const RuleView& view : rule.views) Line("    {} -> {}", Operands(view.in), Operands(view.out));
     }
   }

@@ -14,23 +14,32 @@ namespace {
 
 using diag::Code;
 
-bool Has(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool Has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 void UnknownAxis(const Side& side, const std::string& axis, const char* option, diag::Diagnostics& diagnostics) {
   std::vector<std::string> axes = MeshAxesOf(side);
-  auto& d = diagnostics.Error(Code::kCommandLine, {}, fmt::format("{}: side `{}` has no mesh axis `{}`", option, side.name, diag::Printable(axis)));
-  if (auto near = diag::Nearest(axis, axes)) d.Help(fmt::format("there is `{}`", *near));
-  else if (!axes.empty()) d.Help(fmt::format("its axes are {}", diag::Enumerate(axes)));
+  auto& d =
+      diagnostics.Error(Code::kCommandLine, {},
+                        fmt::format("{}: side `{}` has no mesh axis `{}`", option, side.name, diag::Printable(axis)));
+  if (auto near = diag::Nearest(axis, axes))
+    d.Help(fmt::format("there is `{}`", *near));
+  else if (!axes.empty())
+    d.Help(fmt::format("its axes are {}", diag::Enumerate(axes)));
 }
 
 // The lines that hold, of those that may stand under conditions.
 template <class Node>
-std::vector<const Node*> Holding(const std::vector<InContext<Node>>& lines, size_t end, Dimensions& dimensions, diag::Diagnostics& diagnostics) {
+std::vector<const Node*> Holding(const std::vector<InContext<Node>>& lines, size_t end, Dimensions& dimensions,
+                                 diag::Diagnostics& diagnostics) {
   std::vector<const Node*> out;
   for (const InContext<Node>& line : lines) {
     std::optional<bool> holds = Dimensions::Holds(line.context, dimensions.ScopeAt(end), diagnostics);
     if (!holds) {
-      diagnostics.Error(Code::kCondition, line.context.guards.back().condition->where, "the condition depends on dimensions that shapes give")
+      diagnostics
+          .Error(Code::kCondition, line.context.guards.back().condition->where,
+                 "the condition depends on dimensions that shapes give")
           .Also(line.node->where, "this line must be known before shapes are looked at")
           .Expected("mesh sizes, configuration keys, or dimensions that these give");
     } else if (*holds) {
@@ -41,7 +50,8 @@ std::vector<const Node*> Holding(const std::vector<InContext<Node>>& lines, size
 }
 
 // The overlay's axes with sizes: the first may follow from the others.
-bool AddOverlay(Mesh& mesh, const ast::Overlay& line, const std::map<std::string, int64_t>& sizes, bool first_given, diag::Diagnostics& diagnostics) {
+bool AddOverlay(Mesh& mesh, const ast::Overlay& line, const std::map<std::string, int64_t>& sizes, bool first_given,
+                diag::Diagnostics& diagnostics) {
   Mesh::Overlay overlay;
   int64_t ranks = 1, others = 1;
   std::vector<size_t> on;
@@ -59,9 +69,14 @@ bool AddOverlay(Mesh& mesh, const ast::Overlay& line, const std::map<std::string
   int64_t product = overlay.axes.empty() ? 1 : overlay.axes[0].size * others;
   if (product != ranks) {
     std::vector<std::string> shown, named;
-    for (size_t i = 0; i < overlay.axes.size(); ++i) shown.push_back(i == 0 && !first_given ? overlay.axes[i].name : fmt::format("{}={}", overlay.axes[i].name, overlay.axes[i].size));
+    for (size_t i = 0; i < overlay.axes.size(); ++i)
+      shown.push_back(i == 0 && !first_given ? overlay.axes[i].name
+                                             : fmt::format("{}={}", overlay.axes[i].name, overlay.axes[i].size));
     for (size_t axis : on) named.push_back(fmt::format("{}={}", mesh.axes[axis].name, mesh.axes[axis].size));
-    diagnostics.Error(Code::kMeshSize, line.where, fmt::format("{} do not factor the {} ranks of {}", diag::Enumerate(shown), ranks, diag::Enumerate(named)))
+    diagnostics
+        .Error(
+            Code::kMeshSize, line.where,
+            fmt::format("{} do not factor the {} ranks of {}", diag::Enumerate(shown), ranks, diag::Enumerate(named)))
         .Note("an overlay splits the same ranks once more: the products of sizes are equal");
     return false;
   }
@@ -82,7 +97,8 @@ std::vector<std::string> OrderLike(std::vector<std::string> axes, const Schema* 
   return out;
 }
 
-void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const MeshSizes& asked, diag::Diagnostics& diagnostics) {
+void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const MeshSizes& asked,
+                       diag::Diagnostics& diagnostics) {
   for (const ast::Place* node : Holding(end.side->places, index, dimensions, diagnostics)) {
     Placement p;
     p.node = node;
@@ -97,8 +113,10 @@ void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const Mes
     if (p.counts.empty()) {
       for (const ast::ExprPtr& count : node->by) {
         Value value = Evaluate(*count, dimensions.ScopeAt(index), Arithmetic::kExact);
-        if (value.integer && *value.integer >= 0) p.counts.push_back(*value.integer);
-        else diagnostics.Error(Code::kPlacement, count->where, "a count of layers is no whole number").Found(value.Show());
+        if (value.integer && *value.integer >= 0)
+          p.counts.push_back(*value.integer);
+        else
+          diagnostics.Error(Code::kPlacement, count->where, "a count of layers is no whole number").Found(value.Show());
       }
     }
     end.placements.push_back(std::move(p));
@@ -109,13 +127,17 @@ void ResolveRoles(End& end, size_t index, Dimensions& dimensions, diag::Diagnost
   for (const ast::Role* node : Holding(end.side->roles, index, dimensions, diagnostics)) {
     size_t at = node->name_template.find("{}");
     if (at == std::string::npos) continue;  // reported with the side
-    end.roles.push_back({node, node->role.text, node->name_template.substr(0, at), node->name_template.substr(at + 2), node->scalar, node->dtype});
+    end.roles.push_back({node, node->role.text, node->name_template.substr(0, at), node->name_template.substr(at + 2),
+                         node->scalar, node->dtype});
   }
   for (const ast::Zero* node : Holding(end.side->zeros, index, dimensions, diagnostics)) {
     end.zero = node;
     end.zero_axis = end.mesh.Find(node->axis.text);
     if (node->by.text != "whole" && node->by.text != "flat") {
-      diagnostics.Error(Code::kFormat, node->by.where, fmt::format("there is no partition `{}` in format `{}`", node->by.text, end.format)).Expected("`whole` or `flat`");
+      diagnostics
+          .Error(Code::kFormat, node->by.where,
+                 fmt::format("there is no partition `{}` in format `{}`", node->by.text, end.format))
+          .Expected("`whole` or `flat`");
       end.zero = nullptr;
     }
   }
@@ -132,14 +154,17 @@ std::string SizesThatDivide(int64_t extent, int64_t rounds) {
 
 }  // namespace
 
-std::optional<Path> FindPath(const Unit& unit, const std::string& from, const std::string& to, diag::Diagnostics& diagnostics) {
+std::optional<Path> FindPath(const Unit& unit, const std::string& from, const std::string& to,
+                             diag::Diagnostics& diagnostics) {
   bool known = true;
   for (const std::string* name : {&from, &to}) {
     if (unit.sides.contains(*name)) continue;
     known = false;
     auto& d = diagnostics.Error(Code::kCommandLine, {}, fmt::format("there is no side `{}`", diag::Printable(*name)));
-    if (auto near = diag::Nearest(*name, unit.side_order)) d.Help(fmt::format("there is `{}`", *near));
-    else if (!unit.side_order.empty()) d.Help(fmt::format("the sides are {}", diag::Enumerate(unit.side_order, 30)));
+    if (auto near = diag::Nearest(*name, unit.side_order))
+      d.Help(fmt::format("there is `{}`", *near));
+    else if (!unit.side_order.empty())
+      d.Help(fmt::format("the sides are {}", diag::Enumerate(unit.side_order, 30)));
   }
   if (!known) return std::nullopt;
   if (from == to) return Path{{&unit.sides.at(from), &unit.sides.at(to)}, {}, {}};
@@ -183,22 +208,29 @@ std::map<std::string, int64_t> UnitMeshSizes(const Side& side) {
   return sizes;
 }
 
-std::map<std::string, int64_t> TargetMeshSizes(const Side& side, const MeshSizes& asked, diag::Diagnostics& diagnostics) {
+std::map<std::string, int64_t> TargetMeshSizes(const Side& side, const MeshSizes& asked,
+                                               diag::Diagnostics& diagnostics) {
   std::map<std::string, int64_t> sizes = UnitMeshSizes(side);
   for (const MeshSizes::Entry& entry : asked.entries) {
-    if (!sizes.contains(entry.axis)) UnknownAxis(side, entry.axis, "--mesh-to", diagnostics);
-    else sizes[entry.axis] = entry.size;
+    if (!sizes.contains(entry.axis))
+      UnknownAxis(side, entry.axis, "--mesh-to", diagnostics);
+    else
+      sizes[entry.axis] = entry.size;
   }
   return sizes;
 }
 
-std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& schema, const MeshSizes& asked, diag::Diagnostics& diagnostics) {
+std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& schema, const MeshSizes& asked,
+                                               diag::Diagnostics& diagnostics) {
   std::map<std::string, int64_t> sizes = UnitMeshSizes(side);
   for (const auto& [axis, size] : schema.mesh) {
     if (sizes.contains(axis)) {
       sizes[axis] = size;
     } else if (size != 1) {
-      auto& d = diagnostics.Error(Code::kMeshSize, {}, fmt::format("the files of `{}` are cut by mesh axis `{}` of size {}, which side `{}` does not have", schema.path, diag::Printable(axis), size, side.name));
+      auto& d = diagnostics.Error(
+          Code::kMeshSize, {},
+          fmt::format("the files of `{}` are cut by mesh axis `{}` of size {}, which side `{}` does not have",
+                      schema.path, diag::Printable(axis), size, side.name));
       if (sizes.empty()) d.Found(fmt::format("side `{}` has no mesh", side.name));
     }
   }
@@ -206,17 +238,21 @@ std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& s
     if (!sizes.contains(entry.axis)) {
       UnknownAxis(side, entry.axis, "--mesh-from", diagnostics);
     } else if (sizes[entry.axis] != entry.size) {
-      diagnostics.Error(Code::kMeshSize, {}, fmt::format("--mesh-from says {} = {}, the files of `{}` say {} = {}", entry.axis, entry.size, schema.path, entry.axis, sizes[entry.axis]));
+      diagnostics.Error(Code::kMeshSize, {},
+                        fmt::format("--mesh-from says {} = {}, the files of `{}` say {} = {}", entry.axis, entry.size,
+                                    schema.path, entry.axis, sizes[entry.axis]));
     }
   }
   return sizes;
 }
 
-void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes, const MeshSizes& asked, const Schema* schema,
-                bool whole, diag::Diagnostics& diagnostics) {
+void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes,
+                const MeshSizes& asked, const Schema* schema, bool whole, diag::Diagnostics& diagnostics) {
   auto formats = Holding(end.side->formats, index, dimensions, diagnostics);
   if (formats.empty()) {
-    diagnostics.Error(Code::kFormat, end.side->where.empty() ? SourceRange{} : end.side->where.front(), fmt::format("side `{}` has no format", end.side->name))
+    diagnostics
+        .Error(Code::kFormat, end.side->where.empty() ? SourceRange{} : end.side->where.front(),
+               fmt::format("side `{}` has no format", end.side->name))
         .Help("a line `format safetensors` or `format hf` says what its files are");
   } else {
     end.format = formats.back()->name.text;
@@ -229,7 +265,9 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   }
 
   auto meshes = Holding(end.side->meshes, index, dimensions, diagnostics);
-  if (meshes.size() > 1) diagnostics.Error(Code::kDeclaredTwice, meshes[1]->where, fmt::format("side `{}` has two meshes", end.side->name)).Also(meshes[0]->where, "the first one");
+  if (meshes.size() > 1)
+    diagnostics.Error(Code::kDeclaredTwice, meshes[1]->where, fmt::format("side `{}` has two meshes", end.side->name))
+        .Also(meshes[0]->where, "the first one");
   Mesh mesh;
   if (!meshes.empty()) {
     end.has_mesh = true;
@@ -238,7 +276,8 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
     for (const std::string& name : OrderLike(names, schema)) mesh.axes.push_back({name, sizes.at(name)});
   }
   auto given = [&](const std::string& axis) {
-    if (schema) return std::any_of(schema->mesh.begin(), schema->mesh.end(), [&](const auto& m) { return m.first == axis; });
+    if (schema)
+      return std::any_of(schema->mesh.begin(), schema->mesh.end(), [&](const auto& m) { return m.first == axis; });
     return std::any_of(asked.entries.begin(), asked.entries.end(), [&](const auto& e) { return e.axis == axis; });
   };
   for (const ast::Overlay* line : Holding(end.side->overlays, index, dimensions, diagnostics)) {
@@ -247,7 +286,9 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   for (const MeshSizes::Entry& entry : asked.entries) {
     auto axis = mesh.Find(entry.axis);
     if (!axis && sizes.contains(entry.axis) && entry.size != 1) {
-      diagnostics.Error(Code::kMeshSize, {}, fmt::format("mesh axis `{}` of size {} is in no mesh of side `{}` that holds for these sizes", entry.axis, entry.size, end.side->name));
+      diagnostics.Error(Code::kMeshSize, {},
+                        fmt::format("mesh axis `{}` of size {} is in no mesh of side `{}` that holds for these sizes",
+                                    entry.axis, entry.size, end.side->name));
     }
   }
   end.mesh = mesh;
@@ -256,27 +297,40 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   ResolveRoles(end, index, dimensions, diagnostics);
 }
 
-void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& tensor, SourceRange where, diag::Diagnostics& diagnostics) {
+void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& tensor, SourceRange where,
+               diag::Diagnostics& diagnostics) {
   const std::string& axis = mesh.axis(problem.mesh_axis).name;
   std::string node = ToString(WithoutCuts(*problem.node));
-  auto& d = diagnostics.Error(Code::kCut, problem.node->where ? problem.node->where : where, fmt::format("`{}` of `{}` does not divide into {} blocks ({} = {})", node, tensor, problem.parts, axis, problem.parts));
-  d.Found(fmt::format("{} = {} * {} + {}", problem.extent, problem.parts, problem.extent / problem.parts, problem.extent % problem.parts));
-  d.Help(fmt::format("{} = {} would do, or a multiple of {} (blocks are then repeated)", axis, SizesThatDivide(problem.extent, 1), problem.extent));
+  auto& d = diagnostics.Error(Code::kCut, problem.node->where ? problem.node->where : where,
+                              fmt::format("`{}` of `{}` does not divide into {} blocks ({} = {})", node, tensor,
+                                          problem.parts, axis, problem.parts));
+  d.Found(fmt::format("{} = {} * {} + {}", problem.extent, problem.parts, problem.extent / problem.parts,
+                      problem.extent % problem.parts));
+  d.Help(fmt::format("{} = {} would do, or a multiple of {} (blocks are then repeated)", axis,
+                     SizesThatDivide(problem.extent, 1), problem.extent));
   d.Help(fmt::format("`{}@{}~ceil` and `{}@{}~front` cut unevenly", node, axis, node, axis));
 }
 
-std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dimensions& dimensions, diag::Diagnostics& diagnostics) {
+std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dimensions& dimensions,
+                             diag::Diagnostics& diagnostics) {
   const ast::Place& node = *p.node;
   std::string axis = fmt::format("{} = {}", node.axis.text, p.stages);
   if (!p.counts.empty()) {
     int64_t sum = std::accumulate(p.counts.begin(), p.counts.end(), int64_t{0});
     const char* who = p.counts_from_command_line ? "the command line" : "`by`";
     if (static_cast<int64_t>(p.counts.size()) != p.stages) {
-      diagnostics.Error(Code::kPlacement, node.where, fmt::format("{} gives {} counts for {} stages", who, p.counts.size(), p.stages)).Found(axis).Expected("one count per stage");
+      diagnostics
+          .Error(Code::kPlacement, node.where,
+                 fmt::format("{} gives {} counts for {} stages", who, p.counts.size(), p.stages))
+          .Found(axis)
+          .Expected("one count per stage");
       return std::nullopt;
     }
     if (sum != extent) {
-      diagnostics.Error(Code::kPlacement, node.where, fmt::format("{} deals {} of `{}`, there are {}", who, sum, p.variable, extent)).Expected(fmt::format("counts that add up to {}", extent));
+      diagnostics
+          .Error(Code::kPlacement, node.where,
+                 fmt::format("{} deals {} of `{}`, there are {}", who, sum, p.variable, extent))
+          .Expected(fmt::format("counts that add up to {}", extent));
       return std::nullopt;
     }
     return DealByCounts(p.counts);
@@ -285,21 +339,29 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
   if (node.interleave) {
     Value value = Evaluate(*node.interleave, dimensions.ScopeAt(end), Arithmetic::kExact);
     if (!value.integer || *value.integer <= 0) {
-      diagnostics.Error(Code::kPlacement, node.interleave->where, fmt::format("`{}` is no number of rounds", ToString(*node.interleave))).Found(value.Show());
+      diagnostics
+          .Error(Code::kPlacement, node.interleave->where,
+                 fmt::format("`{}` is no number of rounds", ToString(*node.interleave)))
+          .Found(value.Show());
       return std::nullopt;
     }
     rounds = *value.integer;
   }
   if (node.surplus) {
     std::vector<int64_t> counts(static_cast<size_t>(p.stages), extent / p.stages);
-    for (int64_t i = 0; i < extent % p.stages; ++i) ++counts[static_cast<size_t>(node.surplus->text == "first" ? i : p.stages - 1 - i)];
+    for (int64_t i = 0; i < extent % p.stages; ++i)
+      ++counts[static_cast<size_t>(node.surplus->text == "first" ? i : p.stages - 1 - i)];
     return DealByCounts(counts);
   }
   if (auto deal = DealEvenly(extent, p.stages, rounds)) return deal;
-  std::string what = rounds == 1 ? fmt::format("{} stages ({})", p.stages, axis) : fmt::format("{} stages ({}) in {} rounds", p.stages, axis, rounds);
-  auto& d = diagnostics.Error(Code::kPlacement, node.where, fmt::format("{} of `{}` do not divide over {}", extent, p.variable, what));
-  d.Found(fmt::format("{} = {} * {} + {}", extent, p.stages * rounds, extent / (p.stages * rounds), extent % (p.stages * rounds)));
-  if (std::string legal = SizesThatDivide(extent, rounds); !legal.empty()) d.Help(fmt::format("{} would do for `{}`", legal, node.axis.text));
+  std::string what = rounds == 1 ? fmt::format("{} stages ({})", p.stages, axis)
+                                 : fmt::format("{} stages ({}) in {} rounds", p.stages, axis, rounds);
+  auto& d = diagnostics.Error(Code::kPlacement, node.where,
+                              fmt::format("{} of `{}` do not divide over {}", extent, p.variable, what));
+  d.Found(fmt::format("{} = {} * {} + {}", extent, p.stages * rounds, extent / (p.stages * rounds),
+                      extent % (p.stages * rounds)));
+  if (std::string legal = SizesThatDivide(extent, rounds); !legal.empty())
+    d.Help(fmt::format("{} would do for `{}`", legal, node.axis.text));
   if (!node.interleave) d.Help("`surplus first` or `surplus last` deals an uneven rest, `by [..]` says every count");
   return std::nullopt;
 }

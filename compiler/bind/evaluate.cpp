@@ -22,7 +22,9 @@ Value Overflowed(const ast::Expr& e) {
 // + - * on whole numbers stay whole.
 Value WholeArithmetic(const ast::Expr& e, int64_t a, int64_t b) {
   int64_t out = 0;
-  bool overflow = e.text == "+" ? __builtin_add_overflow(a, b, &out) : e.text == "-" ? __builtin_sub_overflow(a, b, &out) : __builtin_mul_overflow(a, b, &out);
+  bool overflow = e.text == "+"   ? __builtin_add_overflow(a, b, &out)
+                  : e.text == "-" ? __builtin_sub_overflow(a, b, &out)
+                                  : __builtin_mul_overflow(a, b, &out);
   return overflow ? Overflowed(e) : Value::Whole(out);
 }
 
@@ -31,15 +33,19 @@ Value Divide(const ast::Expr& e, const Value& a, const Value& b, Arithmetic arit
   if (!a.integer || !b.integer) return Value::Real(a.number / b.number);
   if (*a.integer % *b.integer == 0) return Value::Whole(*a.integer / *b.integer);
   if (arithmetic == Arithmetic::kReal) return Value::Real(a.number / b.number);
-  Value out = Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` leaves a remainder: {} / {}", ToString(e), *a.integer, *b.integer));
-  out.failure->Found(fmt::format("{} = {} * {} + {}", *a.integer, *b.integer, *a.integer / *b.integer, *a.integer % *b.integer));
+  Value out = Value::Failed(Code::kArithmetic, e.where,
+                            fmt::format("`{}` leaves a remainder: {} / {}", ToString(e), *a.integer, *b.integer));
+  out.failure->Found(
+      fmt::format("{} = {} * {} + {}", *a.integer, *b.integer, *a.integer / *b.integer, *a.integer % *b.integer));
   out.failure->Help("`ceil(a / b)` rounds up, `a % b` is the remainder");
   return out;
 }
 
 Value Remainder(const ast::Expr& e, const Value& a, const Value& b) {
-  if (!a.integer || !b.integer) return Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` wants whole numbers", ToString(e)));
-  if (*b.integer == 0) return Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` divides by zero", ToString(e)));
+  if (!a.integer || !b.integer)
+    return Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` wants whole numbers", ToString(e)));
+  if (*b.integer == 0)
+    return Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` divides by zero", ToString(e)));
   return Value::Whole(*a.integer % *b.integer);
 }
 
@@ -47,7 +53,9 @@ Value Remainder(const ast::Expr& e, const Value& a, const Value& b) {
 bool Compare(const std::string& op, const Value& a, const Value& b) {
   if (a.kind == Kind::kAbsent || b.kind == Kind::kAbsent) return false;
   bool alike = a.kind == b.kind && a.kind != Kind::kOther;
-  bool equal = alike && (a.kind == Kind::kNumber ? a.number == b.number : a.kind == Kind::kText ? a.text == b.text : a.truth == b.truth);
+  bool equal = alike && (a.kind == Kind::kNumber ? a.number == b.number
+                         : a.kind == Kind::kText ? a.text == b.text
+                                                 : a.truth == b.truth);
   if (op == "==") return equal;
   if (op == "!=") return !equal;
   if (!alike || a.kind == Kind::kBool) return false;
@@ -64,14 +72,22 @@ class Evaluator {
 
   Value Eval(const ast::Expr& e) {
     switch (e.kind) {
-      case ast::Expr::Kind::kNumber: return e.integer ? Value::Whole(*e.integer) : Value::Real(e.number);
-      case ast::Expr::Kind::kString: return Value::Text(e.text);
-      case ast::Expr::Kind::kBool: return Value::Bool(e.number != 0);
-      case ast::Expr::Kind::kName: return scope_.name(e.text, e.where);
-      case ast::Expr::Kind::kConfig: return scope_.config(e.text);
-      case ast::Expr::Kind::kUnary: return Unary(e);
-      case ast::Expr::Kind::kBinary: return Binary(e);
-      case ast::Expr::Kind::kCall: return Call(e);
+      case ast::Expr::Kind::kNumber:
+        return e.integer ? Value::Whole(*e.integer) : Value::Real(e.number);
+      case ast::Expr::Kind::kString:
+        return Value::Text(e.text);
+      case ast::Expr::Kind::kBool:
+        return Value::Bool(e.number != 0);
+      case ast::Expr::Kind::kName:
+        return scope_.name(e.text, e.where);
+      case ast::Expr::Kind::kConfig:
+        return scope_.config(e.text);
+      case ast::Expr::Kind::kUnary:
+        return Unary(e);
+      case ast::Expr::Kind::kBinary:
+        return Binary(e);
+      case ast::Expr::Kind::kCall:
+        return Call(e);
       case ast::Expr::Kind::kElse: {
         Value first = Eval(*e.args[0]);
         return first.kind == Kind::kAbsent ? Eval(*e.args[1]) : first;
@@ -95,7 +111,8 @@ class Evaluator {
     Value a = Eval(*e.args[0]), b = Eval(*e.args[1]);
     if (!a.known()) return a;
     if (!b.known()) return b;
-    if (e.text == "==" || e.text == "!=" || e.text[0] == '<' || e.text[0] == '>') return Value::Bool(Compare(e.text, a, b));
+    if (e.text == "==" || e.text == "!=" || e.text[0] == '<' || e.text[0] == '>')
+      return Value::Bool(Compare(e.text, a, b));
     if (a.kind == Kind::kAbsent) return a;
     if (b.kind == Kind::kAbsent) return b;
     if (a.kind != Kind::kNumber) return NotANumber(e, *e.args[0], a);
@@ -127,7 +144,9 @@ class Evaluator {
     }
     size_t wanted = e.text == "log" || e.text == "round" ? 1 : 2;
     if (args.size() != wanted) {
-      return Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` takes {} argument{}, not {}", e.text, wanted, wanted == 1 ? "" : "s", args.size()));
+      return Value::Failed(
+          Code::kArithmetic, e.where,
+          fmt::format("`{}` takes {} argument{}, not {}", e.text, wanted, wanted == 1 ? "" : "s", args.size()));
     }
     if (e.text == "max") return args[0].number >= args[1].number ? args[0] : args[1];
     if (e.text == "min") return args[0].number <= args[1].number ? args[0] : args[1];
@@ -146,14 +165,17 @@ class Evaluator {
     for (const Value* v : {&a, &b}) {
       if (!v->known() || v->kind == Kind::kAbsent) return *v;
     }
-    if (!a.integer || !b.integer || *b.integer <= 0) return Value::Failed(Code::kArithmetic, e.where, fmt::format("`{}` wants whole numbers and a positive divisor", ToString(e)));
+    if (!a.integer || !b.integer || *b.integer <= 0)
+      return Value::Failed(Code::kArithmetic, e.where,
+                           fmt::format("`{}` wants whole numbers and a positive divisor", ToString(e)));
     int64_t rest = *a.integer % *b.integer;
     return Value::Whole(*a.integer / *b.integer + (rest > 0));
   }
 
   Value NotANumber(const ast::Expr& e, const ast::Expr& part, const Value& value) {
     Code code = part.kind == ast::Expr::Kind::kConfig ? Code::kConfigKey : Code::kArithmetic;
-    Value out = Value::Failed(code, e.where, fmt::format("`{}` is {} where a number is wanted", ToString(part), value.Show()));
+    Value out =
+        Value::Failed(code, e.where, fmt::format("`{}` is {} where a number is wanted", ToString(part), value.Show()));
     return out;
   }
 
@@ -217,23 +239,34 @@ Value Value::Failed(Code code, SourceRange where, std::string message) {
 
 bool Value::Truth() const {
   switch (kind) {
-    case Kind::kNumber: return number != 0;
-    case Kind::kText: return !text.empty();
+    case Kind::kNumber:
+      return number != 0;
+    case Kind::kText:
+      return !text.empty();
     case Kind::kBool:
-    case Kind::kOther: return truth;
-    default: return false;
+    case Kind::kOther:
+      return truth;
+    default:
+      return false;
   }
 }
 
 std::string Value::Show() const {
   switch (kind) {
-    case Kind::kUnknown: return "not known yet";
-    case Kind::kAbsent: return "absent";
-    case Kind::kNumber: return integer ? fmt::format("{}", *integer) : fmt::format("{}", number);
-    case Kind::kBool: return truth ? "true" : "false";
-    case Kind::kText: return fmt::format("\"{}\"", diag::Printable(text));
-    case Kind::kOther: return "a list or an object";
-    case Kind::kFailed: return "a mistake";
+    case Kind::kUnknown:
+      return "not known yet";
+    case Kind::kAbsent:
+      return "absent";
+    case Kind::kNumber:
+      return integer ? fmt::format("{}", *integer) : fmt::format("{}", number);
+    case Kind::kBool:
+      return truth ? "true" : "false";
+    case Kind::kText:
+      return fmt::format("\"{}\"", diag::Printable(text));
+    case Kind::kOther:
+      return "a list or an object";
+    case Kind::kFailed:
+      return "a mistake";
   }
   return "";
 }
@@ -250,7 +283,8 @@ Value FromConfig(const nlohmann::json& config, const std::string& path) {
   if (at->is_null()) return Value::Absent();
   if (at->is_boolean()) return Value::Bool(at->get<bool>());
   if (at->is_string()) return Value::Text(at->get<std::string>());
-  if (at->is_number_integer() && (!at->is_number_unsigned() || at->get<uint64_t>() <= INT64_MAX)) return Value::Whole(at->get<int64_t>());
+  if (at->is_number_integer() && (!at->is_number_unsigned() || at->get<uint64_t>() <= INT64_MAX))
+    return Value::Whole(at->get<int64_t>());
   if (at->is_number()) return Value::Real(at->get<double>());
   Value other;
   other.kind = Kind::kOther;
@@ -258,7 +292,9 @@ Value FromConfig(const nlohmann::json& config, const std::string& path) {
   return other;
 }
 
-Value Evaluate(const ast::Expr& expression, const Scope& scope, Arithmetic arithmetic) { return Evaluator(scope, arithmetic).Eval(expression); }
+Value Evaluate(const ast::Expr& expression, const Scope& scope, Arithmetic arithmetic) {
+  return Evaluator(scope, arithmetic).Eval(expression);
+}
 
 void NamesIn(const ast::Expr& e, std::set<std::string>& names) {
   if (e.kind == ast::Expr::Kind::kName) names.insert(e.text);
@@ -266,16 +302,26 @@ void NamesIn(const ast::Expr& e, std::set<std::string>& names) {
 }
 
 std::string ToString(const ast::Expr& e) {
-  auto part = [&](const ast::Expr& inner, int least) { return Binding(inner) < least ? "(" + ToString(inner) + ")" : ToString(inner); };
+  auto part = [&](const ast::Expr& inner, int least) {
+    return Binding(inner) < least ? "(" + ToString(inner) + ")" : ToString(inner);
+  };
   switch (e.kind) {
-    case ast::Expr::Kind::kNumber: return e.integer ? fmt::format("{}", *e.integer) : fmt::format("{}", e.number);
-    case ast::Expr::Kind::kString: return "\"" + diag::Printable(e.text) + "\"";
-    case ast::Expr::Kind::kBool: return e.number != 0 ? "true" : "false";
-    case ast::Expr::Kind::kName: return e.text;
-    case ast::Expr::Kind::kConfig: return "config." + e.text;
-    case ast::Expr::Kind::kUnary: return (e.text == "not" ? "not " : e.text) + part(*e.args[0], 7);
-    case ast::Expr::Kind::kBinary: return part(*e.args[0], Binding(e)) + " " + e.text + " " + part(*e.args[1], Binding(e) + 1);
-    case ast::Expr::Kind::kElse: return part(*e.args[0], 1) + " else " + part(*e.args[1], 0);
+    case ast::Expr::Kind::kNumber:
+      return e.integer ? fmt::format("{}", *e.integer) : fmt::format("{}", e.number);
+    case ast::Expr::Kind::kString:
+      return "\"" + diag::Printable(e.text) + "\"";
+    case ast::Expr::Kind::kBool:
+      return e.number != 0 ? "true" : "false";
+    case ast::Expr::Kind::kName:
+      return e.text;
+    case ast::Expr::Kind::kConfig:
+      return "config." + e.text;
+    case ast::Expr::Kind::kUnary:
+      return (e.text == "not" ? "not " : e.text) + part(*e.args[0], 7);
+    case ast::Expr::Kind::kBinary:
+      return part(*e.args[0], Binding(e)) + " " + e.text + " " + part(*e.args[1], Binding(e) + 1);
+    case ast::Expr::Kind::kElse:
+      return part(*e.args[0], 1) + " else " + part(*e.args[1], 0);
     case ast::Expr::Kind::kCall: {
       std::string out = e.text + "(";
       for (size_t i = 0; i < e.args.size(); ++i) out += (i ? ", " : "") + ToString(*e.args[i]);

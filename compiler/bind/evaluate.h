@@ -20,15 +20,15 @@ struct Value {
     kNumber,   // `number`; `integer` if it is whole
     kBool,
     kText,
-    kOther,    // a list or an object of the configuration; `truth` says whether it is empty
-    kFailed,   // a mistake, described in `failure`
+    kOther,   // a list or an object of the configuration; `truth` says whether it is empty
+    kFailed,  // a mistake, described in `failure`
   };
   Kind kind = Kind::kUnknown;
   double number = 0;
   std::optional<int64_t> integer;
-  std::string text;                          // kText
-  bool truth = false;                        // kBool, kOther
-  std::optional<diag::Diagnostic> failure;   // kFailed
+  std::string text;                         // kText
+  bool truth = false;                       // kBool, kOther
+  std::optional<diag::Diagnostic> failure;  // kFailed
 
   static Value Unknown() { return {}; }
   static Value Absent();

@@ -16,25 +16,34 @@ void Binder::AddEnds(const Path& path) {
   size_t last = path.sides.size() - 1;
   std::vector<std::map<std::string, int64_t>> sizes;
   for (size_t i = 0; i <= last; ++i) {
-    sizes.push_back(i == 0 ? SourceMeshSizes(*path.sides[i], schema_, request_.mesh_from, diagnostics_)
-                           : i == last ? TargetMeshSizes(*path.sides[i], request_.mesh_to, diagnostics_) : UnitMeshSizes(*path.sides[i]));
+    sizes.push_back(i == 0      ? SourceMeshSizes(*path.sides[i], schema_, request_.mesh_from, diagnostics_)
+                    : i == last ? TargetMeshSizes(*path.sides[i], request_.mesh_to, diagnostics_)
+                                : UnitMeshSizes(*path.sides[i]));
     dimensions.AddEnd(*path.sides[i], sizes.back());
     program_.ends.emplace_back().side = path.sides[i];
   }
   for (const Definition& d : request_.definitions) {
     if (dimensions.Define(d, 0, last)) continue;
-    auto& e = diagnostics_.Error(Code::kCommandLine, {}, fmt::format("-D {}: no dimension of the rules has this name", diag::Printable(d.name)));
-    if (auto near = diag::Nearest(d.name, {unit_.dimension_names.begin(), unit_.dimension_names.end()})) e.Help(fmt::format("there is `{}`", *near));
+    auto& e = diagnostics_.Error(
+        Code::kCommandLine, {}, fmt::format("-D {}: no dimension of the rules has this name", diag::Printable(d.name)));
+    if (auto near = diag::Nearest(d.name, {unit_.dimension_names.begin(), unit_.dimension_names.end()}))
+      e.Help(fmt::format("there is `{}`", *near));
   }
   if (request_.config) {
     for (const auto& line : path.sides[0]->config) {
       Value value = FromConfig(*request_.config, line.node->key.text);
       if (value.kind == Value::Kind::kAbsent || program_.ends[0].side->dims.contains(line.node->name.text)) continue;
-      if (auto it = unit_.dims.find(line.node->name.text); it != unit_.dims.end() && it->second->kind == ast::Equation::Kind::kValue) continue;
+      if (auto it = unit_.dims.find(line.node->name.text);
+          it != unit_.dims.end() && it->second->kind == ast::Equation::Kind::kValue)
+        continue;
       if (value.integer) {
-        dimensions.Offer(dimensions.At(0, line.node->name.text), {*value.integer, fmt::format("`{}` of the configuration", line.node->key.text), line.node->where});
+        dimensions.Offer(
+            dimensions.At(0, line.node->name.text),
+            {*value.integer, fmt::format("`{}` of the configuration", line.node->key.text), line.node->where});
       } else {
-        diagnostics_.Error(Code::kConfigKey, line.node->where, fmt::format("`{}` of the configuration is {}, no whole number", line.node->key.text, value.Show()));
+        diagnostics_.Error(
+            Code::kConfigKey, line.node->where,
+            fmt::format("`{}` of the configuration is {}, no whole number", line.node->key.text, value.Show()));
       }
     }
   }
@@ -42,7 +51,8 @@ void Binder::AddEnds(const Path& path) {
   static const MeshSizes none;
   for (size_t i = 0; i <= last; ++i) {
     const MeshSizes& asked = i == 0 ? request_.mesh_from : i == last ? request_.mesh_to : none;
-    ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr, i > 0 && (i < last || request_.whole), diagnostics_);
+    ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr,
+               i > 0 && (i < last || request_.whole), diagnostics_);
     for (const Declaration& d : path.sides[i]->declarations) pending_.push_back({i, &d});
   }
 }
@@ -63,7 +73,8 @@ void Binder::AddLines() {
         return std::find(variables.begin(), variables.end(), p.variable) != variables.end();
       };
       const Side& side = *program_.ends[i].side;
-      p.by_axis = std::none_of(side.declarations.begin(), side.declarations.end(), [&](const Declaration& d) { return named(d.pattern); });
+      p.by_axis = std::none_of(side.declarations.begin(), side.declarations.end(),
+                               [&](const Declaration& d) { return named(d.pattern); });
       for (const Line& line : lines_) {
         if (line.leg != i && line.leg + 1 != i) continue;
         for (const Operand& o : line.leg == i ? line.in() : line.out()) p.by_axis &= o.node->blank || !named(o.pattern);
@@ -73,7 +84,8 @@ void Binder::AddLines() {
 }
 
 // The ranges that `for` gives to variables; nothing while one depends on unknown dimensions.
-std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Binder::Ranges(const Context& context, size_t end, bool report) {
+std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Binder::Ranges(const Context& context, size_t end,
+                                                                                 bool report) {
   std::map<std::string, std::pair<int64_t, int64_t>> out;
   for (const VariableRange& range : context.ranges) {
     int64_t bounds[2] = {0, 0};
@@ -84,7 +96,9 @@ std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Binder::Ranges
         bounds[i] = *value.integer;
       } else {
         if (report) {
-          auto& d = diagnostics_.Error(Code::kUnknownDimension, e.where, fmt::format("the bound `{}` of `{}` is not known", ToString(e), range.variable.text));
+          auto& d =
+              diagnostics_.Error(Code::kUnknownDimension, e.where,
+                                 fmt::format("the bound `{}` of `{}` is not known", ToString(e), range.variable.text));
           if (value.failure) d.Found(value.failure->message);
         }
         return std::nullopt;
@@ -156,7 +170,9 @@ bool Binder::AddFamilies() {
   // Names of statements: what is declared needs no family of its own.
   for (size_t i = 0; i < lines_.size(); ++i) {
     Line& line = lines_[i];
-    if (!line.active) line.active = Dimensions::Holds(line.statement->context, dimensions.ScopeBetween(line.leg, line.leg + 1), diagnostics_);
+    if (!line.active)
+      line.active =
+          Dimensions::Holds(line.statement->context, dimensions.ScopeBetween(line.leg, line.leg + 1), diagnostics_);
     if (!line.active || lines_added_[i] || Awaits(line)) continue;
     lines_added_[i] = true;
     any = true;
@@ -169,14 +185,16 @@ bool Binder::AddFamilies() {
 // Whether a name of the line, or a declaration of it, is still undecided.
 bool Binder::Awaits(const Line& line) const {
   auto unknown = [this](size_t end, const std::vector<Operand>& operands) {
-    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && !Resolved(end, o.pattern); });
+    return std::any_of(operands.begin(), operands.end(),
+                       [&](const Operand& o) { return !o.node->blank && !Resolved(end, o.pattern); });
   };
   if (unknown(line.leg, line.in()) || unknown(line.leg + 1, line.out())) return true;
   return std::any_of(pending_.begin(), pending_.end(), [&](const PendingDeclaration& p) {
     if (p.end != line.leg && p.end != line.leg + 1) return false;
     const std::vector<Operand>& operands = p.end == line.leg ? line.in() : line.out();
     std::string text = p.declaration->pattern.text();
-    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
+    return std::any_of(operands.begin(), operands.end(),
+                       [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
   });
 }
 
@@ -184,8 +202,11 @@ void Binder::AddImplicit(const Line& line) {
   diag::Diagnostics ignored;  // attributes are reported once, by the check of statements
   Attributes attributes = ReadAttributes(*line.statement->node, ignored);
   const std::vector<Operand>&in = line.in(), &out = line.out();
-  auto reshapes = [](const std::vector<Operand>& operands) { return operands.size() == 1 && (operands[0].node->transposed || operands[0].pattern.HasStar()); };
-  bool moves = attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || reshapes(in) || reshapes(out);
+  auto reshapes = [](const std::vector<Operand>& operands) {
+    return operands.size() == 1 && (operands[0].node->transposed || operands[0].pattern.HasStar());
+  };
+  bool moves =
+      attributes.permute || attributes.reshape || attributes.fused != Fused::kNone || reshapes(in) || reshapes(out);
   // An untyped name opposite a single typed one has that type.
   auto partner = [&](const std::vector<Operand>& other) -> const Operand* {
     bool single = in.size() == 1 && out.size() == 1 && !in[0].pattern.HasStar() && !out[0].pattern.HasStar();
@@ -196,7 +217,8 @@ void Binder::AddImplicit(const Line& line) {
   for (const Operand& o : out) AddImplicit(line.leg + 1, o, *line.statement, partner(in), line.leg);
 }
 
-void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner, size_t partner_end) {
+void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner,
+                         size_t partner_end) {
   if (operand.node->blank) return;
   auto pattern = Resolved(end, operand.pattern);
   if (!pattern) return;  // reported when the statement is bound
@@ -213,7 +235,8 @@ void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& st
   Family& family = at.families[static_cast<size_t>(*existing)];
   if (!family.declaration) {
     // Statements of different ranges may share a name: then only the numbers in them count, and each takes its own.
-    for (const VariableRange& range : statement.context.ranges) family.ranges.emplace(range.variable.text, std::pair<int64_t, int64_t>(0, -1));
+    for (const VariableRange& range : statement.context.ranges)
+      family.ranges.emplace(range.variable.text, std::pair<int64_t, int64_t>(0, -1));
     if (!family.dtype) family.dtype = operand.node->dtype;
   }
   if (!family.type && operand.node->type) {
@@ -243,9 +266,12 @@ void Binder::CheckPartnerType(const Family& family, SourceRange where) {
   int any = 0;
   for (const TypePiece& piece : Pieces(program_.dimensions->Lower(*family.type, family.type_end, any))) {
     for (const std::string& name : family.pattern.Variables()) {
-      bool twice = std::any_of(piece.variables.begin(), piece.variables.end(), [&](const PieceVariable& v) { return v.name == name; });
+      bool twice = std::any_of(piece.variables.begin(), piece.variables.end(),
+                               [&](const PieceVariable& v) { return v.name == name; });
       if (!twice) continue;
-      diagnostics_.Error(Code::kVariableTwice, where, fmt::format("a piece of `{}` has the variable `{}` twice", family.pattern.text(), name))
+      diagnostics_
+          .Error(Code::kVariableTwice, where,
+                 fmt::format("a piece of `{}` has the variable `{}` twice", family.pattern.text(), name))
           .Also(family.type->where, "an untyped name has the type of the tensor opposite")
           .Help("give it a type of its own, or leave the variable out of the name");
       return;
@@ -274,19 +300,27 @@ void Binder::ReportUndecided() {
   Dimensions& dimensions = *program_.dimensions;
   auto report = [&](const Context& context, size_t end, const Scope& scope, SourceRange where) {
     if (!Dimensions::Holds(context, scope, diagnostics_)) {
-      diagnostics_.Error(Code::kCondition, context.guards.back().condition->where, "the condition depends on a dimension that nothing fixes").Also(where, "this line stands under it").Help("`-D NAME=...`, an equation, a configuration key or another shape gives it");
+      diagnostics_
+          .Error(Code::kCondition, context.guards.back().condition->where,
+                 "the condition depends on a dimension that nothing fixes")
+          .Also(where, "this line stands under it")
+          .Help("`-D NAME=...`, an equation, a configuration key or another shape gives it");
       return true;
     }
     return !Ranges(context, end, true).has_value();
   };
   for (const PendingDeclaration& p : pending_) {
     if (report(p.declaration->context, p.end, dimensions.ScopeAt(p.end), p.declaration->node->where)) continue;
-    diagnostics_.Error(Code::kUnknownDimension, p.declaration->node->name.where, fmt::format("`{}` needs dimensions that nothing fixes", p.declaration->pattern.text()))
+    diagnostics_
+        .Error(Code::kUnknownDimension, p.declaration->node->name.where,
+               fmt::format("`{}` needs dimensions that nothing fixes", p.declaration->pattern.text()))
         .Note("a name made of extents must be known before names are looked at")
         .Help("`-D`, a configuration key or an equation gives them");
   }
   for (const Line& line : lines_) {
-    if (!line.active) report(line.statement->context, line.leg, dimensions.ScopeBetween(line.leg, line.leg + 1), line.statement->node->where);
+    if (!line.active)
+      report(line.statement->context, line.leg, dimensions.ScopeBetween(line.leg, line.leg + 1),
+             line.statement->node->where);
   }
 }
 

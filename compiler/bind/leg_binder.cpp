@@ -15,9 +15,13 @@ using diag::Code;
 constexpr int64_t kMostInstances = 20'000'000;
 
 // Variables that take the numbers of the source's names, with gaps, as Paddle does.
-bool TakesNumbers(const std::string& variable) { return variable == "LAYER_ID" || variable == "EXPERT_ID" || variable == "LAYER_ID_OFFSET"; }
+bool TakesNumbers(const std::string& variable) {
+  return variable == "LAYER_ID" || variable == "EXPERT_ID" || variable == "LAYER_ID_OFFSET";
+}
 
-bool Contains(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool Contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 // 2 before 10; equal numbers by their spelling.
 bool NumericLess(const std::vector<std::string>& a, const std::vector<std::string>& b) {
@@ -87,7 +91,10 @@ bool LegBinder::Prepare(const Line& line) {
   }
 
   Rule rule;
-  rule.kind = drops ? Rule::Kind::kDrop : creates ? Rule::Kind::kCreate : attributes_.copy ? Rule::Kind::kCopy : Rule::Kind::kMap;
+  rule.kind = drops              ? Rule::Kind::kDrop
+              : creates          ? Rule::Kind::kCreate
+              : attributes_.copy ? Rule::Kind::kCopy
+                                 : Rule::Kind::kMap;
   rule.statement = &statement;
   rule.two_way = direction == Direction::kBoth;
   rule.inverse = rule.two_way && line.backwards != statement.flipped;
@@ -124,8 +131,10 @@ void LegBinder::Bind(const Line& line) {
       for (const Use& use : *uses) {
         if (use.operand->node->blank) continue;
         std::vector<std::string> variables = use.pattern.Variables();
-        if (first) loops_ = variables;
-        else std::erase_if(loops_, [&](const std::string& v) { return !Contains(variables, v); });
+        if (first)
+          loops_ = variables;
+        else
+          std::erase_if(loops_, [&](const std::string& v) { return !Contains(variables, v); });
         first = false;
       }
     }
@@ -159,7 +168,8 @@ void LegBinder::NothingFound() {
   for (const Use& use : in_) {
     if (use.operand->node->blank) continue;
     for (const Family& family : program_.ends[leg_].families) {
-      if (family.pattern.text() == use.text && (family.optional || family.declaration)) return;  // optional, or reported as missing
+      if (family.pattern.text() == use.text && (family.optional || family.declaration))
+        return;  // optional, or reported as missing
     }
   }
   program_.legs[leg_].rules[rule_].matches_nothing = true;
@@ -197,13 +207,16 @@ void LegBinder::DropAbsent() {
   for (const Use& use : in_) {
     for (size_t f = 0; f < end.families.size(); ++f) {
       const Family& family = end.families[f];
-      if (!family.declaration || family.optional || family.tied || family.pattern.text() != use.text || use.pattern.HasStar()) continue;
+      if (!family.declaration || family.optional || family.tied || family.pattern.text() != use.text ||
+          use.pattern.HasStar())
+        continue;
       for (const std::string& name : NamesOf(leg_, family)) {
         auto values = use.pattern.Match(name);
-        bool inside = values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
-          auto range = ranges_.find(v.first);
-          return range == ranges_.end() || (v.second >= range->second.first && v.second < range->second.second);
-        });
+        bool inside =
+            values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
+              auto range = ranges_.find(v.first);
+              return range == ranges_.end() || (v.second >= range->second.first && v.second < range->second.second);
+            });
         TensorId id = end.Find(name);
         if (!inside || (id != kNoTensor && end.tensors[id].present)) continue;
         if (id == kNoTensor) {
@@ -234,14 +247,16 @@ std::map<std::string, std::pair<int64_t, int64_t>> LegBinder::Ranges() {
 // ---------------------------------------------------------------- loops
 
 // The values of a variable: its range, or every index of its dimension. Nothing if the dimension is not known.
-std::optional<std::pair<int64_t, int64_t>> LegBinder::ValuesOf(const std::string& variable, size_t end, SourceRange where) {
+std::optional<std::pair<int64_t, int64_t>> LegBinder::ValuesOf(const std::string& variable, size_t end,
+                                                               SourceRange where) {
   std::pair<int64_t, int64_t> bounds;
   if (auto range = ranges_.find(variable); range != ranges_.end()) {
     bounds = {std::max<int64_t>(0, range->second.first), range->second.second};
   } else {
     SymbolId symbol = program_.dimensions->At(end, variable);
     if (!program_.dimensions->ValueOf(symbol)) {
-      if (!in_.empty() && !in_[0].operand->node->blank && end == leg_) return std::pair<int64_t, int64_t>(0, 0);  // no name has a number
+      if (!in_.empty() && !in_[0].operand->node->blank && end == leg_)
+        return std::pair<int64_t, int64_t>(0, 0);  // no name has a number
       program_.dimensions->Require(symbol, where, diagnostics_);
       return std::nullopt;
     }
@@ -249,7 +264,8 @@ std::optional<std::pair<int64_t, int64_t>> LegBinder::ValuesOf(const std::string
     bounds = {0, *program_.dimensions->ValueOf(symbol)};
   }
   if (bounds.second - bounds.first > kMostInstances) {
-    diagnostics_.Error(Code::kTooDeep, where, fmt::format("`{}` has {} values", variable, bounds.second - bounds.first)).Expected(fmt::format("at most {}", kMostInstances));
+    diagnostics_.Error(Code::kTooDeep, where, fmt::format("`{}` has {} values", variable, bounds.second - bounds.first))
+        .Expected(fmt::format("at most {}", kMostInstances));
     return std::nullopt;
   }
   return bounds;
@@ -304,7 +320,8 @@ bool LegBinder::Expand(const Use& use, const Assignment& values, bool in, std::v
   std::vector<Pattern> patterns = {use.pattern};
   if (use.pattern.HasStar()) {
     patterns.clear();
-    for (const auto& digits : StarsOf(use.pattern.Substitute(values), in)) patterns.push_back(use.pattern.WithStars(digits));
+    for (const auto& digits : StarsOf(use.pattern.Substitute(values), in))
+      patterns.push_back(use.pattern.WithStars(digits));
     if (patterns.empty()) return !in ? NoStars(use) : true;
   }
   for (const Pattern& pattern : patterns) {
@@ -368,9 +385,12 @@ std::vector<std::string> LegBinder::NamesOf(size_t end, const Family& family) {
   std::vector<Assignment> all = {{}};
   for (const std::string& v : variables) {
     std::pair<int64_t, int64_t> bounds;
-    if (auto range = family.ranges.find(v); range != family.ranges.end() && range->second.second >= 0) bounds = range->second;
-    else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(end, v))) bounds = {0, *extent};
-    else return {};
+    if (auto range = family.ranges.find(v); range != family.ranges.end() && range->second.second >= 0)
+      bounds = range->second;
+    else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(end, v)))
+      bounds = {0, *extent};
+    else
+      return {};
     std::vector<Assignment> next;
     for (const Assignment& a : all) {
       for (int64_t x = bounds.first; x < bounds.second; ++x) {
@@ -387,7 +407,9 @@ std::vector<std::string> LegBinder::NamesOf(size_t end, const Family& family) {
 }
 
 bool LegBinder::NoStars(const Use& use) {
-  diagnostics_.Error(Code::kMatchesNothing, use.operand->node->where, fmt::format("side `{}` declares no tensor `{}`", program_.ends[leg_ + 1].side->name, use.text))
+  diagnostics_
+      .Error(Code::kMatchesNothing, use.operand->node->where,
+             fmt::format("side `{}` declares no tensor `{}`", program_.ends[leg_ + 1].side->name, use.text))
       .Note("a star on the target side stands for the names that the side declares");
   return false;
 }

@@ -1,8 +1,8 @@
 // One step of the path: the statements of a map become instances over tensors.
 //
-// Statements are taken in run order. A name that is read is a tensor of the step's source end, or, in a chain, the result of
-// an earlier statement; a name that is written becomes a tensor of the target end. Run backwards, a chain is taken from its
-// end: what a statement's left side reads forwards is what it makes, and the links are the same.
+// Statements are taken in run order. A name that is read is a tensor of the step's source end, or, in a chain, the
+// result of an earlier statement; a name that is written becomes a tensor of the target end. Run backwards, a chain is
+// taken from its end: what a statement's left side reads forwards is what it makes, and the links are the same.
 #pragma once
 
 #include <functional>
@@ -35,13 +35,13 @@ class LegBinder {
   // An operand while its statement is bound.
   struct Use {
     const Operand* operand = nullptr;
-    Pattern pattern;                        // without extents
-    std::string text;                       // of the pattern
-    uint32_t family = kNoFamily;            // of every name of the pattern, if it is one for all
-    std::vector<std::string> stacked;       // its variables that no loop runs over
+    Pattern pattern;                   // without extents
+    std::string text;                  // of the pattern
+    uint32_t family = kNoFamily;       // of every name of the pattern, if it is one for all
+    std::vector<std::string> stacked;  // its variables that no loop runs over
   };
   struct Bound {
-    std::vector<TensorId> tensors;          // of in operands: kNoTensor where one is missing
+    std::vector<TensorId> tensors;  // of in operands: kNoTensor where one is missing
     std::vector<std::string> names;
     std::vector<PieceVariable> stacked;
     bool blank = false;
@@ -73,9 +73,12 @@ class LegBinder {
   const TensorType* TypeAt(TensorId ref) const;
   bool IsTyped(TensorId ref, const Operand& operand) const;
 
-  std::optional<uint32_t> ViewFor(const std::vector<Bound>& in, const std::vector<Bound>& out, std::vector<uint32_t>& out_types);
-  std::optional<RuleView> TypedView(const std::vector<Bound>& in, const std::vector<Bound>& out, std::vector<uint32_t>& out_types);
-  std::optional<RuleView> ShapedView(const std::vector<Bound>& in, const std::vector<Bound>& out, std::vector<uint32_t>& out_types);
+  std::optional<uint32_t> ViewFor(const std::vector<Bound>& in, const std::vector<Bound>& out,
+                                  std::vector<uint32_t>& out_types);
+  std::optional<RuleView> TypedView(const std::vector<Bound>& in, const std::vector<Bound>& out,
+                                    std::vector<uint32_t>& out_types);
+  std::optional<RuleView> ShapedView(const std::vector<Bound>& in, const std::vector<Bound>& out,
+                                     std::vector<uint32_t>& out_types);
   TensorType OperandType(const Bound& bound, size_t end, bool in, int& any);
   uint32_t OutType(const Bound& bound, const TensorType& view_type);
   bool RequireType(const Bound& bound);
@@ -87,14 +90,14 @@ class LegBinder {
   size_t leg_;
   TypeOf type_of_;
   diag::Diagnostics& diagnostics_;
-  std::set<TensorId> read_;                       // results that a later statement has read
+  std::set<TensorId> read_;  // results that a later statement has read
 
   // Of the line that is being bound.
   const Line* line_ = nullptr;
   Attributes attributes_;
   std::vector<Use> in_, out_;
   std::map<std::string, std::pair<int64_t, int64_t>> ranges_;  // of its `for` blocks
-  std::vector<std::string> loops_, numbered_;     // numbered_: those that take the source's numbers
+  std::vector<std::string> loops_, numbered_;                  // numbered_: those that take the source's numbers
   uint32_t rule_ = 0;
   std::map<std::string, std::pair<uint32_t, std::vector<uint32_t>>> views_;  // key -> (view, types of the out operands)
   size_t instances_ = 0, found_ = 0;

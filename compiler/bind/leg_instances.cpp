@@ -14,7 +14,9 @@ using diag::Code;
 
 bool LegBinder::DeclaredAt(size_t e, const std::string& name) {
   const End& end = program_.ends[e];
-  return std::any_of(end.families.begin(), end.families.end(), [&](const Family& family) { return family.declaration && family.pattern.Match(name).has_value(); });
+  return std::any_of(end.families.begin(), end.families.end(), [&](const Family& family) {
+    return family.declaration && family.pattern.Match(name).has_value();
+  });
 }
 
 // What a name means on the in side: a result of an earlier statement, or a tensor of the source end.
@@ -25,7 +27,8 @@ TensorId LegBinder::Lookup(const std::string& name) {
   bool held = own != kNoTensor && from.tensors[own].present;
   if (result != kNoTensor && to.tensors[result].present) {
     bool two_way = DirectionOf(*line_->statement, line_->backwards) == Direction::kBoth;
-    bool linked = line_->backwards ? !read_.contains(result) && !DeclaredAt(leg_ + 1, name) : !DeclaredAt(leg_, name) && !(two_way && held);
+    bool linked = line_->backwards ? !read_.contains(result) && !DeclaredAt(leg_ + 1, name)
+                                   : !DeclaredAt(leg_, name) && !(two_way && held);
     if (linked) {
       read_.insert(result);
       return result | kResult;
@@ -43,8 +46,8 @@ const TensorType* LegBinder::TypeAt(TensorId ref) const {
   return tensor.type == kNoType ? nullptr : &program_.ends[ref & kResult ? leg_ + 1 : leg_].types[tensor.type];
 }
 
-// The family that all names of a pattern have: a declaration with that very pattern, or the statement's own where a side
-// declares nothing. Otherwise each name has to be looked up.
+// The family that all names of a pattern have: a declaration with that very pattern, or the statement's own where a
+// side declares nothing. Otherwise each name has to be looked up.
 uint32_t LegBinder::CommonFamily(size_t e, const std::string& text) const {
   const std::vector<Family>& families = program_.ends[e].families;
   bool declares = false;
@@ -134,7 +137,8 @@ void LegBinder::BindInstance(const Assignment& values) {
     if (!Expand(use, values, false, out)) return;
   }
   if (auto offset = values.find("LAYER_ID_OFFSET"); offset != values.end() && offset->second == 0) {
-    diagnostics_.Error(Code::kNamePattern, line_->statement->node->where, "`$LAYER_ID_OFFSET` is 0 on the left, and no number stands before it");
+    diagnostics_.Error(Code::kNamePattern, line_->statement->node->where,
+                       "`$LAYER_ID_OFFSET` is 0 on the left, and no number stands before it");
     return;
   }
   std::vector<uint32_t> out_types;
@@ -157,7 +161,9 @@ void LegBinder::Produce(const std::vector<Bound>& out, const std::vector<uint32_
       TensorId existing = end.Find(name);
       if (existing != kNoTensor && (end.tensors[existing].present || end.tensors[existing].where)) {
         if (!read_.contains(existing)) {
-          diagnostics_.Error(Code::kProducedTwice, line_->statement->node->where, fmt::format("`{}` is produced twice", diag::Printable(name)))
+          diagnostics_
+              .Error(Code::kProducedTwice, line_->statement->node->where,
+                     fmt::format("`{}` is produced twice", diag::Printable(name)))
               .Label("here again")
               .Also(end.tensors[existing].where, "and here")
               .Note("a result may be replaced after a later statement has read it, never before");
@@ -235,7 +241,8 @@ void LegBinder::BindIdentity() {
   for (TensorId id = 0, count = static_cast<TensorId>(from.tensors.size()); id < count; ++id) {
     const Tensor& tensor = from.tensors[id];
     if (!tensor.present || tensor.role >= 0 || (declares && tensor.family == kNoFamily)) continue;
-    if (tensor.family != kNoFamily && (from.families[tensor.family].tied || from.families[tensor.family].blocks_of)) continue;
+    if (tensor.family != kNoFamily && (from.families[tensor.family].tied || from.families[tensor.family].blocks_of))
+      continue;
     add(std::string(from.NameOf(id)), id);
   }
   std::vector<std::string> missing;

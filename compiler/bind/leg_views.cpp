@@ -20,19 +20,29 @@ bool LegBinder::IsTyped(TensorId ref, const Operand& operand) const {
   return family.type && !(family.partner_type && (ref & kResult));  // a result has a shape, no type of a partner
 }
 
-std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const std::vector<Bound>& out, std::vector<uint32_t>& out_types) {
+std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const std::vector<Bound>& out,
+                                           std::vector<uint32_t>& out_types) {
   std::string key;
   for (const Bound& bound : in) {
-    if (bound.blank) key += "_,";
-    else if (!bound.tensors.empty()) key += fmt::format("{}{}x{},", bound.tensors[0] & kResult ? "r" : "", TensorAt(bound.tensors[0]).type, bound.tensors.size());
+    if (bound.blank)
+      key += "_,";
+    else if (!bound.tensors.empty())
+      key += fmt::format("{}{}x{},", bound.tensors[0] & kResult ? "r" : "", TensorAt(bound.tensors[0]).type,
+                         bound.tensors.size());
     for (TensorId id : bound.tensors) {
       if (TensorAt(id).type == TensorAt(bound.tensors[0]).type) continue;
-      diagnostics_.Error(Code::kShape, bound.use->operand->node->where, fmt::format("`{}` and `{}` are stacked and have different shapes", diag::Printable(bound.names[0]), diag::Printable(bound.names[1])));
+      diagnostics_.Error(Code::kShape, bound.use->operand->node->where,
+                         fmt::format("`{}` and `{}` are stacked and have different shapes",
+                                     diag::Printable(bound.names[0]), diag::Printable(bound.names[1])));
       return std::nullopt;
     }
   }
   key += ">";
-  for (const Bound& bound : out) key += bound.blank ? "_," : fmt::format("{}x{},", bound.names.empty() ? kNoFamily : FamilyFor(leg_ + 1, bound.names[0], bound.use), bound.names.size());
+  for (const Bound& bound : out)
+    key += bound.blank
+               ? "_,"
+               : fmt::format("{}x{},", bound.names.empty() ? kNoFamily : FamilyFor(leg_ + 1, bound.names[0], bound.use),
+                             bound.names.size());
   if (auto it = views_.find(key); it != views_.end()) {
     out_types = it->second.second;
     return it->second.first == kBroken ? std::nullopt : std::optional(it->second.first);
@@ -42,18 +52,23 @@ std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const s
   for (const std::vector<Bound>* bounds : {&in, &out}) {
     for (const Bound& bound : *bounds) transposed |= !bound.blank && bound.use->operand->node->transposed;
   }
-  bool positional = transposed || attributes_.permute || attributes_.reshape || attributes_.fused != Fused::kNone || (attributes_.axis && (in_count > 1 || out_count > 1));
+  bool positional = transposed || attributes_.permute || attributes_.reshape || attributes_.fused != Fused::kNone ||
+                    (attributes_.axis && (in_count > 1 || out_count > 1));
   auto typed_out = [&](const Bound& bound) {
     if (bound.blank || bound.use->operand->node->type || bound.names.empty()) return true;
     uint32_t family = FamilyFor(leg_ + 1, bound.names[0], bound.use);
     return family != kNoFamily && program_.ends[leg_ + 1].families[family].type;
   };
-  bool typed = std::all_of(out.begin(), out.end(), typed_out) &&
-               std::all_of(in.begin(), in.end(), [&](const Bound& b) { return b.blank || b.tensors.empty() || IsTyped(b.tensors[0], *b.use->operand); });
+  bool typed = std::all_of(out.begin(), out.end(), typed_out) && std::all_of(in.begin(), in.end(), [&](const Bound& b) {
+                 return b.blank || b.tensors.empty() || IsTyped(b.tensors[0], *b.use->operand);
+               });
   std::optional<RuleView> view;
-  if (!positional && typed) view = TypedView(in, out, out_types);
-  else if (positional || attributes_.copy || (in_count == 1 && out_count == 1)) view = ShapedView(in, out, out_types);
-  else ReportUntypedList(in, out);
+  if (!positional && typed)
+    view = TypedView(in, out, out_types);
+  else if (positional || attributes_.copy || (in_count == 1 && out_count == 1))
+    view = ShapedView(in, out, out_types);
+  else
+    ReportUntypedList(in, out);
   Rule& rule = program_.legs[leg_].rules[rule_];
   auto number = static_cast<uint32_t>(rule.views.size());
   views_[key] = {view ? number : kBroken, out_types};
@@ -65,7 +80,9 @@ std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const s
 
 void LegBinder::ReportUntypedList(const std::vector<Bound>& in, const std::vector<Bound>& out) {
   std::vector<std::string> counts;
-  auto& d = diagnostics_.Error(Code::kUntypedList, line_->statement->node->where, fmt::format("{} tensor{} and {} tensor{}, not all of which have types", in.size(), in.size() == 1 ? "" : "s", out.size(), out.size() == 1 ? "" : "s"));
+  auto& d = diagnostics_.Error(Code::kUntypedList, line_->statement->node->where,
+                               fmt::format("{} tensor{} and {} tensor{}, not all of which have types", in.size(),
+                                           in.size() == 1 ? "" : "s", out.size(), out.size() == 1 ? "" : "s"));
   d.Expected("types on both sides, `axis=`, or `copy`");
 }
 
@@ -106,7 +123,8 @@ uint32_t LegBinder::OutType(const Bound& bound, const TensorType& view_type) {
   return type_of_(leg_ + 1, family, &shape);
 }
 
-std::optional<RuleView> LegBinder::TypedView(const std::vector<Bound>& in, const std::vector<Bound>& out, std::vector<uint32_t>& out_types) {
+std::optional<RuleView> LegBinder::TypedView(const std::vector<Bound>& in, const std::vector<Bound>& out,
+                                             std::vector<uint32_t>& out_types) {
   RuleView view;
   bool ok = true;
   for (bool inward : {true, false}) {
@@ -130,7 +148,8 @@ std::optional<RuleView> LegBinder::TypedView(const std::vector<Bound>& in, const
   ShareAnyExtents(view);
   for (size_t i = 0; i < out.size(); ++i) {
     if (!out[i].blank && ElementCount(view.out[i].type) == Axis::kTooLarge) {
-      diagnostics_.Error(Code::kShape, view.out[i].where, fmt::format("`{}` would have more than 2^60 elements", view.out[i].text));
+      diagnostics_.Error(Code::kShape, view.out[i].where,
+                         fmt::format("`{}` would have more than 2^60 elements", view.out[i].text));
       return std::nullopt;
     }
     out_types.push_back(OutType(out[i], view.out[i].type));
@@ -158,18 +177,23 @@ void LegBinder::ShareAnyExtents(RuleView& view) {
   }
   for (OperandView& operand : view.out) {
     for (Axis& axis : operand.type.axes) {
-      if (auto it = extents.find(axis.variable); axis.variable.starts_with("_:") && it != extents.end()) axis.extent = it->second;
+      if (auto it = extents.find(axis.variable); axis.variable.starts_with("_:") && it != extents.end())
+        axis.extent = it->second;
     }
   }
 }
 
-std::optional<RuleView> LegBinder::ShapedView(const std::vector<Bound>& in, const std::vector<Bound>& out, std::vector<uint32_t>& out_types) {
+std::optional<RuleView> LegBinder::ShapedView(const std::vector<Bound>& in, const std::vector<Bound>& out,
+                                              std::vector<uint32_t>& out_types) {
   std::vector<PositionalOperand> from, to;
   End& target = program_.ends[leg_ + 1];
   for (bool inward : {true, false}) {
     for (const Bound& bound : inward ? in : out) {
       if (bound.blank || bound.names.size() != 1 || !bound.stacked.empty()) {
-        diagnostics_.Error(Code::kUntypedList, bound.use->operand->node->where, fmt::format("`{}` stands for {} tensors in a statement that moves elements by shape", bound.blank ? "_" : bound.use->text, bound.names.size()))
+        diagnostics_
+            .Error(Code::kUntypedList, bound.use->operand->node->where,
+                   fmt::format("`{}` stands for {} tensors in a statement that moves elements by shape",
+                               bound.blank ? "_" : bound.use->text, bound.names.size()))
             .Expected("types, if one tensor stacks several")
             .Help("a variable that stands in all names runs over them one by one");
         return std::nullopt;

@@ -31,7 +31,8 @@ std::string Binder::OriginalName(const End& end, const Family& copy, const std::
   return original.pattern.Spell(*copy.pattern.Match(name));
 }
 
-uint32_t Binder::TieView(size_t e, uint32_t original_type, uint32_t copy_type, const Family& original, const Family& copy) {
+uint32_t Binder::TieView(size_t e, uint32_t original_type, uint32_t copy_type, const Family& original,
+                         const Family& copy) {
   End& end = program_.ends[e];
   auto [it, added] = tie_views_.try_emplace({e, original_type, copy_type}, static_cast<uint32_t>(end.tie_views.size()));
   if (added) {
@@ -76,7 +77,9 @@ void Binder::TieTarget() {
   }
   for (TensorId id = 0, count = static_cast<TensorId>(end.tensors.size()); id < count && !copies.empty(); ++id) {
     const Tensor original = end.tensors[id];
-    if (!original.present || original.temporary || original.role >= 0 || original.family == kNoFamily || !copies.contains(original.family)) continue;
+    if (!original.present || original.temporary || original.role >= 0 || original.family == kNoFamily ||
+        !copies.contains(original.family))
+      continue;
     for (uint32_t f : copies[original.family]) {
       const Family& family = end.families[f];
       if (!program_.dimensions->RequireAll(*family.type, last, diagnostics_)) continue;

@@ -71,13 +71,15 @@ std::vector<Fragments> Expand(Fragment whole) {
       i = end;
       continue;
     }
-    std::vector<Fragments> out, tails = Expand({whole.text.substr(end + 1), whole.begin + static_cast<uint32_t>(end) + 1});
+    std::vector<Fragments> out,
+        tails = Expand({whole.text.substr(end + 1), whole.begin + static_cast<uint32_t>(end) + 1});
     int depth = 0;
     for (size_t from = i + 1, at = i + 1; at <= end; ++at) {
       char c = whole.text[at];
       depth += c == '{';
       if (depth == 0 && (c == ',' || at == end)) {
-        for (const Fragments& middle : Expand({whole.text.substr(from, at - from), whole.begin + static_cast<uint32_t>(from)})) {
+        for (const Fragments& middle :
+             Expand({whole.text.substr(from, at - from), whole.begin + static_cast<uint32_t>(from)})) {
           for (const Fragments& tail : tails) {
             Fragments all = {{whole.text.substr(0, i), whole.begin}};
             all.insert(all.end(), middle.begin(), middle.end());
@@ -116,7 +118,8 @@ class PartReader {
         size_t end = i + 1;
         while (end < text.size() && IsWord(text[end])) ++end;
         if (end == i + 1 || !IsWordStart(text[i + 1])) return Fail(at);
-        pattern.parts.push_back({PatternPart::Kind::kVariable, std::string(text.substr(i + 1, end - i - 1)), 0, 0, nullptr});
+        pattern.parts.push_back(
+            {PatternPart::Kind::kVariable, std::string(text.substr(i + 1, end - i - 1)), 0, 0, nullptr});
         i = end;
       } else {
         AddText(pattern, text[i++]);
@@ -167,7 +170,8 @@ class PartReader {
     if (reported_) return false;
     SourceRange where{name_.where.file, at, name_.where.end};
     diagnostics_.Error(diag::Code::kNamePattern, where, fmt::format("`{}` has a `$` without a variable", name_.text))
-        .Expected("`$l`, `${l+2}`, `${l:02}` (at least two digits), `${l+2:02}` or `${=l+3}` (an expression over extents)")
+        .Expected(
+            "`$l`, `${l+2}`, `${l:02}` (at least two digits), `${l+2:02}` or `${=l+3}` (an expression over extents)")
         .Help("a name that holds a `$` of its own stands in double quotes");
     return false;
   }
@@ -186,7 +190,8 @@ class Matcher {
   bool Run(size_t part, size_t at) {
     if (part == parts_.size()) return at == name_.size();
     const PatternPart& p = parts_[part];
-    if (p.kind == PatternPart::Kind::kText) return name_.substr(at).starts_with(p.text) && Run(part + 1, at + p.text.size());
+    if (p.kind == PatternPart::Kind::kText)
+      return name_.substr(at).starts_with(p.text) && Run(part + 1, at + p.text.size());
     if (p.kind == PatternPart::Kind::kExtent) return false;
     size_t end = at;
     while (end < name_.size() && IsDigit(name_[end])) ++end;
@@ -233,9 +238,15 @@ std::string Pattern::text() const {
   std::string out;
   for (const PatternPart& part : parts) {
     switch (part.kind) {
-      case PatternPart::Kind::kText: out += part.text; break;
-      case PatternPart::Kind::kStar: out += "*"; break;
-      case PatternPart::Kind::kExtent: out += "${=" + part.text + "}"; break;
+      case PatternPart::Kind::kText:
+        out += part.text;
+        break;
+      case PatternPart::Kind::kStar:
+        out += "*";
+        break;
+      case PatternPart::Kind::kExtent:
+        out += "${=" + part.text + "}";
+        break;
       case PatternPart::Kind::kVariable:
         if (part.offset == 0 && part.width == 0) {
           out += "$" + part.text;
@@ -254,21 +265,25 @@ std::string Pattern::text() const {
 std::vector<std::string> Pattern::Variables() const {
   std::vector<std::string> out;
   for (const PatternPart& part : parts) {
-    if (part.kind == PatternPart::Kind::kVariable && std::find(out.begin(), out.end(), part.text) == out.end()) out.push_back(part.text);
+    if (part.kind == PatternPart::Kind::kVariable && std::find(out.begin(), out.end(), part.text) == out.end())
+      out.push_back(part.text);
   }
   return out;
 }
 
 bool Pattern::HasStar() const {
-  return std::any_of(parts.begin(), parts.end(), [](const PatternPart& p) { return p.kind == PatternPart::Kind::kStar; });
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const PatternPart& p) { return p.kind == PatternPart::Kind::kStar; });
 }
 
 bool Pattern::HasExtent() const {
-  return std::any_of(parts.begin(), parts.end(), [](const PatternPart& p) { return p.kind == PatternPart::Kind::kExtent; });
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const PatternPart& p) { return p.kind == PatternPart::Kind::kExtent; });
 }
 
 bool Pattern::IsPlain() const {
-  return std::all_of(parts.begin(), parts.end(), [](const PatternPart& p) { return p.kind == PatternPart::Kind::kText; });
+  return std::all_of(parts.begin(), parts.end(),
+                     [](const PatternPart& p) { return p.kind == PatternPart::Kind::kText; });
 }
 
 std::string Pattern::Spell(const Assignment& values) const {
@@ -276,7 +291,8 @@ std::string Pattern::Spell(const Assignment& values) const {
   for (const PatternPart& part : parts) {
     if (part.kind == PatternPart::Kind::kVariable) {
       std::string digits = std::to_string(values.at(part.text) + part.offset);
-      if (digits.size() < static_cast<size_t>(part.width)) out.append(static_cast<size_t>(part.width) - digits.size(), '0');
+      if (digits.size() < static_cast<size_t>(part.width))
+        out.append(static_cast<size_t>(part.width) - digits.size(), '0');
       out += digits;
     } else {
       out += part.text;
@@ -333,7 +349,8 @@ std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagno
   if (name.quoted) return {LiteralPattern(name.text, name.where)};
   bool many_groups = std::count(name.text.begin(), name.text.end(), '{') > kMostGroups;
   if (many_groups || CountNames(name.text) > kMostNames) {
-    std::string what = many_groups ? fmt::format("a name of more than {} groups", kMostGroups) : fmt::format("a name expands to more than {} names", kMostNames);
+    std::string what = many_groups ? fmt::format("a name of more than {} groups", kMostGroups)
+                                   : fmt::format("a name expands to more than {} names", kMostNames);
     diagnostics.Error(diag::Code::kTooDeep, name.where, what);
     return {};
   }

@@ -47,8 +47,8 @@ struct Pattern {
   // The name under an assignment of all variables. There are no stars and extents (see Resolve).
   std::string Spell(const Assignment& values) const;
 
-  // The values under which the pattern spells `name`, or nothing. Numbers are canonical: spelling them again gives `name`.
-  // Stars match any digits; `star` receives theirs.
+  // The values under which the pattern spells `name`, or nothing. Numbers are canonical: spelling them again gives
+  // `name`. Stars match any digits; `star` receives theirs.
   std::optional<Assignment> Match(std::string_view name, std::vector<std::string>* star = nullptr) const;
 
   // The pattern with every `${=...}` replaced by the text that `evaluate` gives; nothing if one has no value yet.

@@ -29,9 +29,12 @@ Axis Node(Axis::Kind kind, std::vector<Axis> parts) {
 Axis Sum(std::vector<Axis> parts) { return Node(Axis::Kind::kSum, std::move(parts)); }
 Axis Product(std::vector<Axis> parts) { return Node(Axis::Kind::kProduct, std::move(parts)); }
 
-bool HasCuts(const Axis& axis) { return !axis.cuts.empty() || std::any_of(axis.parts.begin(), axis.parts.end(), HasCuts); }
+bool HasCuts(const Axis& axis) {
+  return !axis.cuts.empty() || std::any_of(axis.parts.begin(), axis.parts.end(), HasCuts);
+}
 bool HoldsParts(const Axis& axis) {
-  return axis.cuts.empty() && axis.kind == Axis::Kind::kSum && std::any_of(axis.parts.begin(), axis.parts.end(), HasCuts);
+  return axis.cuts.empty() && axis.kind == Axis::Kind::kSum &&
+         std::any_of(axis.parts.begin(), axis.parts.end(), HasCuts);
 }
 
 // How a joined axis is written: on the tensors that hold it in parts, and on the one that holds it whole.
@@ -42,12 +45,14 @@ struct Joint {
 
 class ViewMaker {
  public:
-  ViewMaker(const Attributes& attributes, const std::vector<PositionalOperand>& left, const std::vector<PositionalOperand>& right, bool inverse,
-            diag::Diagnostics& diagnostics)
+  ViewMaker(const Attributes& attributes, const std::vector<PositionalOperand>& left,
+            const std::vector<PositionalOperand>& right, bool inverse, diag::Diagnostics& diagnostics)
       : a_(attributes), left_(left), right_(right), inverse_(inverse), diagnostics_(diagnostics) {}
 
   std::optional<RuleView> Make() {
-    bool ok = left_.size() == 1 && right_.size() == 1 && a_.fused == Fused::kNone ? OneToOne() : a_.copy ? Copy() : Join();
+    bool ok = left_.size() == 1 && right_.size() == 1 && a_.fused == Fused::kNone ? OneToOne()
+              : a_.copy                                                           ? Copy()
+                                                                                  : Join();
     if (!ok) return std::nullopt;
     RuleView view;
     for (size_t i = 0; i < left_.size(); ++i) Add(inverse_ ? view.out : view.in, left_[i], left_types_[i], ok);
@@ -56,14 +61,18 @@ class ViewMaker {
   }
 
  private:
-  diag::Diagnostic& Error(Code code, SourceRange where, std::string message) { return diagnostics_.Error(code, where, std::move(message)); }
+  diag::Diagnostic& Error(Code code, SourceRange where, std::string message) {
+    return diagnostics_.Error(code, where, std::move(message));
+  }
 
   // The type of an operand, against its shape if that is known.
   void Add(std::vector<OperandView>& operands, const PositionalOperand& operand, TensorType type, bool& ok) {
     Shape shape = WholeShape(type);
     if (operand.shape && *operand.shape != shape) {
       ok = false;
-      Error(Code::kShape, a_.statement->where, fmt::format("`{}` is {} by this statement and {} by its type", operand.text, aoa::ToString(shape), aoa::ToString(*operand.shape)))
+      Error(Code::kShape, a_.statement->where,
+            fmt::format("`{}` is {} by this statement and {} by its type", operand.text, aoa::ToString(shape),
+                        aoa::ToString(*operand.shape)))
           .Expected(aoa::ToString(*operand.shape))
           .Found(aoa::ToString(shape));
     }
@@ -96,7 +105,9 @@ class ViewMaker {
       if (a_.permute->empty()) {
         std::reverse(order.begin(), order.end());
       } else if (a_.permute->size() != rank) {
-        Error(Code::kShape, a_.Where("permute"), fmt::format("a permutation of {} axes for `{}` of {} axes", a_.permute->size(), known.text, rank)).Found(aoa::ToString(*known.shape));
+        Error(Code::kShape, a_.Where("permute"),
+              fmt::format("a permutation of {} axes for `{}` of {} axes", a_.permute->size(), known.text, rank))
+            .Found(aoa::ToString(*known.shape));
         return false;
       } else {
         for (size_t i = 0; i < rank; ++i) order[i] = static_cast<size_t>((*a_.permute)[i]);
@@ -125,7 +136,9 @@ class ViewMaker {
     const PositionalOperand& out = inverse_ ? left_[0] : right_[0];
     Shape shape = Seen(in);
     if (shape != full && shape != flat) {
-      Error(Code::kShape, a_.Where("reshape"), fmt::format("`{}` has neither of the two shapes", in.text)).Expected(fmt::format("{} or {}", aoa::ToString(full), aoa::ToString(flat))).Found(aoa::ToString(shape));
+      Error(Code::kShape, a_.Where("reshape"), fmt::format("`{}` has neither of the two shapes", in.text))
+          .Expected(fmt::format("{} or {}", aoa::ToString(full), aoa::ToString(flat)))
+          .Found(aoa::ToString(shape));
       return false;
     }
     bool in_full = shape == full;
@@ -155,7 +168,8 @@ class ViewMaker {
   bool Join() {
     size_t parts = Parts().size();
     if (left_.size() > 1 && right_.size() > 1) {
-      Error(Code::kUntypedList, a_.statement->where, fmt::format("{} tensors become {} tensors", left_.size(), right_.size()))
+      Error(Code::kUntypedList, a_.statement->where,
+            fmt::format("{} tensors become {} tensors", left_.size(), right_.size()))
           .Expected("`axis=` joins several tensors into one, or splits one into several")
           .Help("types say how several become several: `a[x h], b[y h] <-> c[(x + y) h]`");
       return false;
@@ -165,7 +179,8 @@ class ViewMaker {
     Shape shape = Seen(first);
     auto k = static_cast<size_t>(a_.axis.value_or(1));
     if (k >= shape.size()) {
-      auto& d = Error(Code::kAxis, a_.Where("axis"), fmt::format("axis {} of `{}`, which has {} axes", k, first.text, shape.size()));
+      auto& d = Error(Code::kAxis, a_.Where("axis"),
+                      fmt::format("axis {} of `{}`, which has {} axes", k, first.text, shape.size()));
       d.Found(aoa::ToString(shape));
       if (!a_.axis) d.Help("the axis is 1 if nothing is said; a bias says `axis=0`");
       return false;
@@ -179,8 +194,12 @@ class ViewMaker {
       return axes;
     };
     bool onto_itself = left_.size() == 1 && right_.size() == 1;
-    for (size_t i = 0; i < left_.size(); ++i) left_types_.push_back(TypeFor(left_[i], with(&Parts() == &left_ && !onto_itself ? joint->parts[i] : joint->whole)));
-    for (size_t i = 0; i < right_.size(); ++i) right_types_.push_back(TypeFor(right_[i], with(&Parts() == &right_ && !onto_itself ? joint->parts[i] : joint->whole)));
+    for (size_t i = 0; i < left_.size(); ++i)
+      left_types_.push_back(
+          TypeFor(left_[i], with(&Parts() == &left_ && !onto_itself ? joint->parts[i] : joint->whole)));
+    for (size_t i = 0; i < right_.size(); ++i)
+      right_types_.push_back(
+          TypeFor(right_[i], with(&Parts() == &right_ && !onto_itself ? joint->parts[i] : joint->whole)));
     return true;
   }
 
@@ -188,7 +207,8 @@ class ViewMaker {
     size_t wanted = a_.fused == Fused::kFfn ? 2 : 3;
     if (parts == wanted || (parts == 1 && a_.fused != Fused::kQkv)) return true;
     const char* what = a_.fused == Fused::kFfn ? "gate and up" : "q, k and v";
-    Error(Code::kAttributeUse, a_.statement->where, fmt::format("a fused layout of {} tensors", parts)).Expected(fmt::format("{} tensors ({}) on one side, one on the other", wanted, what));
+    Error(Code::kAttributeUse, a_.statement->where, fmt::format("a fused layout of {} tensors", parts))
+        .Expected(fmt::format("{} tensors ({}) on one side, one on the other", wanted, what));
     return false;
   }
 
@@ -201,7 +221,9 @@ class ViewMaker {
       size_t axis = 0;
       while (same && axis < shape.size() && (axis == k || shape[axis] == other[axis])) ++axis;
       if (same && axis == shape.size()) continue;
-      auto& d = Error(Code::kShape, a_.statement->where, fmt::format("`{}` {} and `{}` {} do not lie side by side along axis {}", parts[0].text, aoa::ToString(shape), parts[i].text, aoa::ToString(other), k));
+      auto& d = Error(Code::kShape, a_.statement->where,
+                      fmt::format("`{}` {} and `{}` {} do not lie side by side along axis {}", parts[0].text,
+                                  aoa::ToString(shape), parts[i].text, aoa::ToString(other), k));
       if (same) d.Found(fmt::format("axis {} is {} and {}", axis, shape[axis], other[axis]));
       d.Expected(fmt::format("equal extents on every axis but {}", k));
       return false;
@@ -212,9 +234,11 @@ class ViewMaker {
   std::optional<Joint> MakeJoint(size_t k) {
     switch (a_.fused) {
       case Fused::kNone:
-      case Fused::kFfn: return Side(k);
+      case Fused::kFfn:
+        return Side(k);
       case Fused::kQkv:
-      case Fused::kQkvOld: return Heads(k);
+      case Fused::kQkvOld:
+        return Heads(k);
     }
     return std::nullopt;
   }
@@ -231,14 +255,17 @@ class ViewMaker {
     if (PartsKnown() && Parts().size() == n) {
       for (const PositionalOperand& part : Parts()) widths.push_back(Seen(part)[k]);
     } else {
-      for (const PositionalOperand& part : Parts()) {  // a joined tensor taken apart again: declared parts say how wide they are
+      for (const PositionalOperand& part :
+           Parts()) {  // a joined tensor taken apart again: declared parts say how wide they are
         if (inverse_ && Parts().size() == n && part.shape && part.shape->size() > k) widths.push_back(Seen(part)[k]);
       }
       int64_t whole = WholeExtent(k);
       if (widths.size() != n || std::accumulate(widths.begin(), widths.end(), int64_t{0}) != whole) {
         if (whole % static_cast<int64_t>(n) != 0) {
-          Error(Code::kShape, a_.statement->where, fmt::format("axis {} of `{}` does not split into {} equal parts", k, Whole()[0].text, n))
-              .Found(fmt::format("{} = {} * {} + {}", whole, n, whole / static_cast<int64_t>(n), whole % static_cast<int64_t>(n)))
+          Error(Code::kShape, a_.statement->where,
+                fmt::format("axis {} of `{}` does not split into {} equal parts", k, Whole()[0].text, n))
+              .Found(fmt::format("{} = {} * {} + {}", whole, n, whole / static_cast<int64_t>(n),
+                                 whole % static_cast<int64_t>(n)))
               .Help("types split unevenly: `a[(x + y) h] -> b[x h], c[y h]`");
           return std::nullopt;
         }
@@ -246,7 +273,9 @@ class ViewMaker {
       }
     }
     if (a_.fused == Fused::kFfn && widths[0] != widths[1]) {
-      Error(Code::kShape, a_.statement->where, fmt::format("gate and up have the widths {} and {}", widths[0], widths[1])).Expected("equal widths");
+      Error(Code::kShape, a_.statement->where,
+            fmt::format("gate and up have the widths {} and {}", widths[0], widths[1]))
+          .Expected("equal widths");
       return std::nullopt;
     }
     Joint joint;
@@ -267,7 +296,10 @@ class ViewMaker {
         if (width % counts[i] != 0) return BadWidth(Parts()[i].text, width, counts[i]);
         if (i == 0) d = width / counts[0];
         if (width != counts[i] * d) {
-          Error(Code::kShape, a_.statement->where, fmt::format("`{}` is {} wide, {} heads of width {} are {}", Parts()[i].text, width, counts[i], d, counts[i] * d)).Note("all heads have one width");
+          Error(Code::kShape, a_.statement->where,
+                fmt::format("`{}` is {} wide, {} heads of width {} are {}", Parts()[i].text, width, counts[i], d,
+                            counts[i] * d))
+              .Note("all heads have one width");
           return std::nullopt;
         }
       }
@@ -289,7 +321,8 @@ class ViewMaker {
   }
 
   std::optional<Joint> BadWidth(const std::string& name, int64_t width, int64_t heads) {
-    Error(Code::kShape, a_.statement->where, fmt::format("`{}` is {} wide, which {} heads do not divide", name, width, heads))
+    Error(Code::kShape, a_.statement->where,
+          fmt::format("`{}` is {} wide, which {} heads do not divide", name, width, heads))
         .Found(fmt::format("{} = {} * {} + {}", width, heads, width / heads, width % heads));
     return std::nullopt;
   }
@@ -306,15 +339,18 @@ class ViewMaker {
       const Axis& node = operand.declared->axes[axis];
       std::string shown = aoa::ToString(node, operand.mesh);
       if (!shard_wise && a_.fused == Fused::kNone && HoldsParts(node)) {
-        Error(Code::kAxis, a_.Where("axis"), fmt::format("`axis` joins the tensors of `{}`, whose ranks hold them part by part", operand.text))
+        Error(Code::kAxis, a_.Where("axis"),
+              fmt::format("`axis` joins the tensors of `{}`, whose ranks hold them part by part", operand.text))
             .Found(fmt::format("`{}`: every rank has its part of each tensor", shown))
             .Help(fmt::format("`{}` says so", node.parts.size() == 2 ? "fused_ffn" : "fused_qkv_old"));
         return false;
       }
       if (shard_wise && HasCuts(node) && !HoldsParts(node)) {
-        Error(Code::kAxis, operand.where, fmt::format("`{}` is fused rank by rank, but its type cuts it as one", operand.text))
+        Error(Code::kAxis, operand.where,
+              fmt::format("`{}` is fused rank by rank, but its type cuts it as one", operand.text))
             .Found(fmt::format("`{}`", shown))
-            .Help(a_.fused == Fused::kFfn ? "a type that holds it part by part: `(f@tp + f@tp)`" : "a type that holds it part by part: `(n@tp d + g@tp d + g@tp d)`");
+            .Help(a_.fused == Fused::kFfn ? "a type that holds it part by part: `(f@tp + f@tp)`"
+                                          : "a type that holds it part by part: `(n@tp d + g@tp d + g@tp d)`");
         return false;
       }
     }
@@ -337,7 +373,8 @@ TensorType PlainType(const Shape& shape) {
   return type;
 }
 
-std::optional<RuleView> MakePositionalView(const Attributes& attributes, const std::vector<PositionalOperand>& left, const std::vector<PositionalOperand>& right, bool inverse,
+std::optional<RuleView> MakePositionalView(const Attributes& attributes, const std::vector<PositionalOperand>& left,
+                                           const std::vector<PositionalOperand>& right, bool inverse,
                                            diag::Diagnostics& diagnostics) {
   return ViewMaker(attributes, left, right, inverse, diagnostics).Make();
 }

@@ -5,7 +5,9 @@
 namespace aoa::bind {
 namespace {
 
-uint64_t StateKey(TensorId weight, int role) { return static_cast<uint64_t>(weight) << 16 | static_cast<uint64_t>(role); }
+uint64_t StateKey(TensorId weight, int role) {
+  return static_cast<uint64_t>(weight) << 16 | static_cast<uint64_t>(role);
+}
 
 }  // namespace
 
@@ -32,7 +34,7 @@ bool IsOn(const End& end, const Family& family, const Stages& stages, const std:
     if (stages[i] && *stages[i] != (p.axis ? coordinates[*p.axis] : 0)) return false;
   }
   if (!family.on_first && !family.on_last) return true;
-  if (end.placements.empty()) return true;  // every `place` stands under a condition that is false: one stage
+  if (end.placements.empty()) return true;          // every `place` stands under a condition that is false: one stage
   const Placement& first = end.placements.front();  // on first and on last speak of the first placement's axis
   int64_t stage = first.axis ? coordinates[*first.axis] : 0;
   return (family.on_first && stage == 0) || (family.on_last && stage == first.stages - 1);

@@ -1,6 +1,6 @@
 // What bind produces for a run: every dimension has a value, every name pattern has become tensors, every statement has
-// become instances over these tensors. What is left to do is to prove that the instances are right (prove) and to follow
-// the elements through them (index).
+// become instances over these tensors. What is left to do is to prove that the instances are right (prove) and to
+// follow the elements through them (index).
 #pragma once
 
 #include <cstdint>
@@ -34,15 +34,15 @@ struct MeshSizes {
 };
 
 struct Request {
-  std::string from, to;                    // sides
+  std::string from, to;  // sides
   std::vector<Definition> definitions;
   const nlohmann::json* config = nullptr;  // may be null
   MeshSizes mesh_from, mesh_to;
   bool states = false;
   bool strict_states = false;
-  std::optional<DType> dtype;              // --dtype
-  std::string only;                        // --only, or empty
-  bool whole = false;                      // the target without its mesh: to be looked at, not written
+  std::optional<DType> dtype;  // --dtype
+  std::string only;            // --only, or empty
+  bool whole = false;          // the target without its mesh: to be looked at, not written
 };
 
 // ---------------------------------------------------------------- ends
@@ -51,18 +51,18 @@ struct Request {
 struct Placement {
   const ast::Place* node = nullptr;
   std::string variable;
-  std::optional<size_t> axis;      // of the end's mesh; none: an axis of a mesh that does not hold, one stage
+  std::optional<size_t> axis;  // of the end's mesh; none: an axis of a mesh that does not hold, one stage
   int64_t stages = 1;
-  std::vector<int64_t> counts;     // from the command line or `by`; empty: even, interleaved or with surplus
+  std::vector<int64_t> counts;  // from the command line or `by`; empty: even, interleaved or with surplus
   bool counts_from_command_line = false;
-  bool by_axis = false;            // no tensor of the side has the variable in its name: its axes are dealt
-  Deal deal;                       // once the extent is known
+  bool by_axis = false;  // no tensor of the side has the variable in its name: its axes are dealt
+  Deal deal;             // once the extent is known
 };
 
 struct Role {
   const ast::Role* node = nullptr;
   std::string name;
-  std::string prefix, suffix;      // around the weight's name
+  std::string prefix, suffix;  // around the weight's name
   bool scalar = false;
   std::optional<DType> dtype;
 };
@@ -77,42 +77,44 @@ struct Family {
   std::optional<DType> dtype;
   SourceRange where;
   bool optional = false;
-  std::optional<size_t> tied;                // family of the original
-  std::optional<size_t> blocks_of;           // family of the weight
+  std::optional<size_t> tied;       // family of the original
+  std::optional<size_t> blocks_of;  // family of the weight
   std::vector<int64_t> blocks;
   bool on_first = false, on_last = false;
   bool mean = false;
-  std::map<std::string, std::pair<int64_t, int64_t>> ranges;  // of `for`, half open; an empty one of statements that differ
+  std::map<std::string, std::pair<int64_t, int64_t>>
+      ranges;  // of `for`, half open; an empty one of statements that differ
 };
 
 using TensorId = uint32_t;
 inline constexpr TensorId kNoTensor = 0xFFFFFFFF;
-inline constexpr TensorId kResult = 0x80000000;  // flag: a tensor of the leg's target end, which an earlier statement made
+inline constexpr TensorId kResult =
+    0x80000000;  // flag: a tensor of the leg's target end, which an earlier statement made
 inline constexpr uint32_t kNoType = 0xFFFFFFFF;
 inline constexpr uint32_t kNoFamily = 0xFFFFFFFF;
 
 // One tensor of an end, whole: a weight under its name over the whole model, or a state of one.
 struct Tensor {
-  uint32_t name = 0;        // in End::names
-  uint32_t family = 0;      // of the weight
-  uint32_t type = kNoType;  // in End::types; a state has the type of its weight
-  DType dtype = DType::kF32;  // source: stored; later ends: prove decides
-  int16_t role = -1;        // in End::roles; -1: the weight itself
-  TensorId weight = kNoTensor;  // of a state
-  bool present = false;     // source: in the files; later ends: produced
-  bool temporary = false;   // a result that only later statements read
+  uint32_t name = 0;                       // in End::names
+  uint32_t family = 0;                     // of the weight
+  uint32_t type = kNoType;                 // in End::types; a state has the type of its weight
+  DType dtype = DType::kF32;               // source: stored; later ends: prove decides
+  int16_t role = -1;                       // in End::roles; -1: the weight itself
+  TensorId weight = kNoTensor;             // of a state
+  bool present = false;                    // source: in the files; later ends: produced
+  bool temporary = false;                  // a result that only later statements read
   uint32_t first_holder = 0, holders = 0;  // source: in End::holders
-  SourceRange where;        // later ends: the statement that produces it
+  SourceRange where;                       // later ends: the statement that produces it
 };
 
-// An operand of a rule as one view sees it: a type, and the variables of its name that the statement stacks. The operand
-// stands for one tensor per combination of their values, the last fastest.
+// An operand of a rule as one view sees it: a type, and the variables of its name that the statement stacks. The
+// operand stands for one tensor per combination of their values, the last fastest.
 struct OperandView {
-  bool blank = false;  // _
-  TensorType type;     // empty for a blank
+  bool blank = false;                  // _
+  TensorType type;                     // empty for a blank
   std::vector<PieceVariable> stacked;  // strides are not used
   SourceRange where;
-  std::string text;    // for messages: the name
+  std::string text;           // for messages: the name
   SourceRange declared = {};  // where a side gives the type; null if the statement does
 };
 
@@ -130,8 +132,8 @@ struct Tie {
 // Files of a source that say the same of all but their cuts: one table, one stage.
 struct FileGroup {
   uint32_t table = 0;
-  std::vector<int64_t> stages;   // the coordinate of each placement
-  std::vector<uint32_t> files;   // in Schema::files, ascending ranks
+  std::vector<int64_t> stages;  // the coordinate of each placement
+  std::vector<uint32_t> files;  // in Schema::files, ascending ranks
 };
 // A place where a tensor is stored: an entry of a group's table, in every file of the group.
 struct Holder {
@@ -152,16 +154,16 @@ struct End {
   Names names;
   std::vector<TensorType> types;
   std::vector<Tensor> tensors;
-  std::vector<TensorId> weights;                      // by name id; kNoTensor where no weight has the name
-  std::unordered_map<uint64_t, TensorId> states;      // StateKey(weight, role)
-  std::vector<FileGroup> groups;                      // source only
+  std::vector<TensorId> weights;                  // by name id; kNoTensor where no weight has the name
+  std::unordered_map<uint64_t, TensorId> states;  // StateKey(weight, role)
+  std::vector<FileGroup> groups;                  // source only
   std::vector<Holder> holders;
-  std::vector<Tie> ties;                              // first and last end
+  std::vector<Tie> ties;  // first and last end
   std::vector<RuleView> tie_views;
 
   TensorId Find(std::string_view name) const;
   TensorId FindState(TensorId weight, int role) const;
-  TensorId Add(std::string_view name, Tensor tensor);      // a weight: replaces what had the name
+  TensorId Add(std::string_view name, Tensor tensor);  // a weight: replaces what had the name
   TensorId AddState(std::string_view name, Tensor tensor);
   const std::string& NameOf(TensorId id) const { return names[tensors[id].name]; }
 };
@@ -180,24 +182,25 @@ std::string LocalName(const End& end, const Family& family, const Stages& stages
 // A statement, turned into the direction of the run.
 struct Rule {
   enum class Kind {
-    kMap,     // in -> out
-    kCopy,    // in[0] -> each of out
+    kMap,   // in -> out
+    kCopy,  // in[0] -> each of out
     kDrop,
     kCreate,
   };
   Kind kind = Kind::kMap;
   const Statement* statement = nullptr;  // null: identity of a side with itself
-  bool two_way = false;    // <->
-  bool inverse = false;    // a two-way statement run from its right to its left
+  bool two_way = false;                  // <->
+  bool inverse = false;                  // a two-way statement run from its right to its left
   bool matches_nothing = false;  // no tensor of the source has a name of the statement, though nothing is optional
-  bool positional = false; // views were made from shapes (Paddle's statements, untyped names): pieces match by construction
+  bool positional =
+      false;  // views were made from shapes (Paddle's statements, untyped names): pieces match by construction
   std::optional<double> scale, offset;
-  std::string normalize;   // variable, or empty
+  std::string normalize;  // variable, or empty
   Overflow overflow = Overflow::kError;
   bool fill_last = false;
   double fill = 0;
-  std::optional<DType> cast;      // dtype= of Paddle's statements
-  std::optional<DType> cast_from; // src_dtype=: a promise
+  std::optional<DType> cast;       // dtype= of Paddle's statements
+  std::optional<DType> cast_from;  // src_dtype=: a promise
   SourceRange where;
   std::vector<RuleView> views;
 };
@@ -207,16 +210,16 @@ struct Rule {
 struct Instance {
   uint32_t rule = 0;
   uint32_t view = 0;
-  bool incomplete = false;   // some of `in` are missing; it has no view
+  bool incomplete = false;  // some of `in` are missing; it has no view
   std::vector<TensorId> in, out;
 };
 
 // A step of the path: from ends[i] to ends[i + 1].
 struct Leg {
-  const Map* map = nullptr;      // null: a side to itself
-  bool backwards = false;        // the map's right is the run's source
+  const Map* map = nullptr;  // null: a side to itself
+  bool backwards = false;    // the map's right is the run's source
   std::vector<Rule> rules;
-  std::vector<Instance> instances;  // in an order in which results exist before they are read
+  std::vector<Instance> instances;        // in an order in which results exist before they are read
   std::vector<const Statement*> against;  // one-way statements of the other direction
 };
 

@@ -1,10 +1,11 @@
 // Extents from shapes and from names.
 //
-// An axis of a tensor with one unknown symbol is an equation: `(n d)` is 12 long and d is 3, so n is 4. Behind cuts the ranks
-// show blocks, and the extent is the one value that explains the blocks of all ranks. Every kind of cut partitions (or
-// repeats) what it cuts, so *on average over the ranks* a block is its axis divided by the number of parts: the average is
-// linear in the unknown, which gives one candidate; repeated blocks (more ranks than indices) give candidates up to the
-// number of ranks. Each candidate is tried on every rank. One that fits is the extent, several leave it open.
+// An axis of a tensor with one unknown symbol is an equation: `(n d)` is 12 long and d is 3, so n is 4. Behind cuts the
+// ranks show blocks, and the extent is the one value that explains the blocks of all ranks. Every kind of cut
+// partitions (or repeats) what it cuts, so *on average over the ranks* a block is its axis divided by the number of
+// parts: the average is linear in the unknown, which gives one candidate; repeated blocks (more ranks than indices)
+// give candidates up to the number of ranks. Each candidate is tried on every rank. One that fits is the extent,
+// several leave it open.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,8 +26,8 @@ void Walk(Axis& axis, const std::function<void(Axis&)>& visit) {
   for (Axis& part : axis.parts) Walk(part, visit);
 }
 
-// The extent of an axis on the average rank for two values of its unknown, if every cut of what has the unknown divides.
-// Blocks of what has not are known: one index each where there are more ranks than indices.
+// The extent of an axis on the average rank for two values of its unknown, if every cut of what has the unknown
+// divides. Blocks of what has not are known: one index each where there are more ranks than indices.
 struct Averages {
   double first, second;
 };
@@ -34,8 +35,11 @@ Averages Average(const Axis& a, const Axis& b, const Mesh& mesh) {
   Averages out{1, 1};
   auto part = [&](size_t i) { return Average(a.parts[i], b.parts[i], mesh); };
   switch (a.kind) {
-    case Axis::Kind::kOne: break;
-    case Axis::Kind::kVariable: out = {static_cast<double>(a.extent), static_cast<double>(b.extent)}; break;
+    case Axis::Kind::kOne:
+      break;
+    case Axis::Kind::kVariable:
+      out = {static_cast<double>(a.extent), static_cast<double>(b.extent)};
+      break;
     case Axis::Kind::kProduct:
       for (size_t i = 0; i < a.parts.size(); ++i) out = {out.first * part(i).first, out.second * part(i).second};
       break;
@@ -79,10 +83,14 @@ void Binder::CollectFacts() {
       const Family& family = end.families[family_index];
       if (!family.type || family.blocks_of) continue;
       const Shape& shape = schema_.shapes[table[entry].shape];
-      const std::vector<ast::Axis>& axes = family.type->stored && !family.partner_type ? *family.type->stored : family.type->axes;
-      std::string text = fmt::format("`{}` {}", diag::Printable(schema_.names[table[entry].name]), aoa::ToString(shape));
+      const std::vector<ast::Axis>& axes =
+          family.type->stored && !family.partner_type ? *family.type->stored : family.type->axes;
+      std::string text =
+          fmt::format("`{}` {}", diag::Printable(schema_.names[table[entry].name]), aoa::ToString(shape));
       if (axes.size() != shape.size()) {
-        diagnostics_.Error(Code::kRank, family.type->where, fmt::format("{} has {} axes, its type {}", text, shape.size(), axes.size()))
+        diagnostics_
+            .Error(Code::kRank, family.type->where,
+                   fmt::format("{} has {} axes, its type {}", text, shape.size(), axes.size()))
             .Expected(fmt::format("{} axes: {}", axes.size(), family.type->where.text()))
             .Found(fmt::format("{} in {}", text, schema_.files[group.files[0]].path));
         continue;
@@ -102,7 +110,8 @@ void Binder::CollectFacts() {
           for (size_t axis : cutting) relevant.push_back(coordinates[axis]);
           relevant.insert(relevant.end(), group.stages.begin(), group.stages.end());
           if (!seen.emplace(key, relevant).second) continue;
-          fact.observations.push_back({std::move(coordinates), group.stages, shape[i], fmt::format("{} in {}", text, schema_.files[file].path)});
+          fact.observations.push_back({std::move(coordinates), group.stages, shape[i],
+                                       fmt::format("{} in {}", text, schema_.files[file].path)});
         }
       }
     }
@@ -147,8 +156,10 @@ std::optional<int64_t> Binder::Predict(const Fact& fact, const Observation& seen
       diag::Diagnostics ignored;
       if (node.extent > 1'000'000) return;
       auto deal = MakeDeal(p, node.extent, 0, *program_.dimensions, ignored);
-      if (deal) node.extent = static_cast<int64_t>(deal->stages[static_cast<size_t>(seen.stages[i])].size());
-      else possible = false;
+      if (deal)
+        node.extent = static_cast<int64_t>(deal->stages[static_cast<size_t>(seen.stages[i])].size());
+      else
+        possible = false;
     });
   }
   if (!possible) return std::nullopt;
@@ -169,7 +180,8 @@ std::vector<int64_t> Binder::Candidates(const Fact& fact, SymbolId unknown) {
     for (const Placement& p : program_.ends[0].placements) {  // a dealt axis is shared by the stages
       if (!p.by_axis) continue;
       Walk(axis, [&](Axis& node) {
-        if (node.kind == Axis::Kind::kVariable && node.variable == p.variable && p.axis) node.cuts.push_back({*p.axis, Cut::Rounding::kCeil});
+        if (node.kind == Axis::Kind::kVariable && node.variable == p.variable && p.axis)
+          node.cuts.push_back({*p.axis, Cut::Rounding::kCeil});
       });
     }
     Walk(axis, [&](Axis& node) {
@@ -216,12 +228,14 @@ bool Binder::Solve(Fact& fact) {
   std::set<SymbolId> solvable = dimensions.SymbolsOf(*fact.axis, family.type_end, true);
   if (unknown.size() != 1 || !solvable.contains(*unknown.begin())) return false;
   SymbolId symbol = *unknown.begin();
-  bool multiple = false;  // of a padding: then the axis is no linear function of it
+  bool multiple = false;       // of a padding: then the axis is no linear function of it
   if (!family.partner_type) {  // also in what is padded: an extent there fixes nothing
     std::function<bool(const ast::Axis&)> inside = [&](const ast::Axis& axis) {
       if (axis.kind != ast::Axis::Kind::kPad) return std::any_of(axis.parts.begin(), axis.parts.end(), inside);
       multiple |= dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol);
-      return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) { return dimensions.SymbolsOf(part, family.type_end, false).contains(symbol); });
+      return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) {
+        return dimensions.SymbolsOf(part, family.type_end, false).contains(symbol);
+      });
     };
     if (inside(*fact.axis)) return false;
   }
@@ -229,7 +243,8 @@ bool Binder::Solve(Fact& fact) {
   std::vector<int64_t> candidates = multiple ? AllCandidates(fact) : Candidates(fact, symbol);
   for (int64_t candidate : candidates) {
     Dimensions::Trial trial{symbol, candidate};
-    bool fits = std::all_of(fact.observations.begin(), fact.observations.end(), [&](const Observation& o) { return Predict(fact, o, &trial) == o.extent; });
+    bool fits = std::all_of(fact.observations.begin(), fact.observations.end(),
+                            [&](const Observation& o) { return Predict(fact, o, &trial) == o.extent; });
     if (fits) fitting.push_back(candidate);
   }
   if (fitting.size() == 1) {
@@ -240,11 +255,14 @@ bool Binder::Solve(Fact& fact) {
   }
   if (!fitting.empty() || candidates.empty()) return false;  // several: the value must come from elsewhere
   fact.done = true;
-  auto& d = diagnostics_.Error(Code::kNoFit, fact.axis->where, fmt::format("no extent of `{}` explains axis {} of {}", dimensions.NameOf(symbol), fact.axis_number, fact.observations[0].text));
+  auto& d = diagnostics_.Error(Code::kNoFit, fact.axis->where,
+                               fmt::format("no extent of `{}` explains axis {} of {}", dimensions.NameOf(symbol),
+                                           fact.axis_number, fact.observations[0].text));
   for (SymbolId other : all) {
     if (other != symbol) d.Note(dimensions.Describe(other));
   }
-  for (size_t i = 0; i < fact.observations.size() && i < 4; ++i) d.Found(fmt::format("{} in {}", fact.observations[i].extent, fact.observations[i].text));
+  for (size_t i = 0; i < fact.observations.size() && i < 4; ++i)
+    d.Found(fmt::format("{} in {}", fact.observations[i].extent, fact.observations[i].text));
   dimensions.Offer(symbol, {0, "no value fits", fact.axis->where});  // quiets what follows from it
   return false;
 }
@@ -256,12 +274,15 @@ void Binder::Verify(Fact& fact) {
   fact.done = true;
   if (IsPlainVariable(*fact.axis)) {
     std::set<SymbolId> symbols = dimensions.SymbolsOf(*fact.axis, family.type_end, false);
-    bool dealt = std::any_of(program_.ends[0].placements.begin(), program_.ends[0].placements.end(), [&](const Placement& p) { return p.by_axis && p.variable == fact.axis->name.text; });
+    bool dealt = std::any_of(program_.ends[0].placements.begin(), program_.ends[0].placements.end(),
+                             [&](const Placement& p) { return p.by_axis && p.variable == fact.axis->name.text; });
     Axis lowered = LowerFact(fact, nullptr);
-    bool whole = lowered.kind == Axis::Kind::kVariable && lowered.cuts.empty();  // no alias, and uncut where it is stored
+    bool whole =
+        lowered.kind == Axis::Kind::kVariable && lowered.cuts.empty();  // no alias, and uncut where it is stored
     if (symbols.size() == 1 && !dealt && whole) {
       for (const Observation& o : fact.observations) {
-        dimensions.Offer(*symbols.begin(), {o.extent, fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});
+        dimensions.Offer(*symbols.begin(),
+                         {o.extent, fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});
       }
       return;
     }
@@ -273,15 +294,19 @@ void Binder::Verify(Fact& fact) {
     if (!expected) {  // a cut that does not divide is an error of its own
       CutProblem problem;
       Axis axis = LowerFact(fact, nullptr);
-      if (LocalShape({{axis}, std::nullopt}, program_.ends[0].mesh, o.coordinates, {}, &problem)) continue;  // a placement: reported when it deals
+      if (LocalShape({{axis}, std::nullopt}, program_.ends[0].mesh, o.coordinates, {}, &problem))
+        continue;  // a placement: reported when it deals
     }
-    auto& d = diagnostics_.Error(expected ? Code::kNoFit : Code::kCut, fact.axis->where, fmt::format("axis {} of {} is {}, the type says {}", fact.axis_number, o.text, o.extent, expected ? std::to_string(*expected) : "what does not divide"));
+    auto& d = diagnostics_.Error(expected ? Code::kNoFit : Code::kCut, fact.axis->where,
+                                 fmt::format("axis {} of {} is {}, the type says {}", fact.axis_number, o.text,
+                                             o.extent, expected ? std::to_string(*expected) : "what does not divide"));
     if (expected) d.Expected(fmt::format("`{}` = {}", whole, *expected));
     d.Found(fmt::format("{}", o.extent));
     for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) {
       d.Note(dimensions.Describe(symbol));
       const std::string& name = dimensions.NameOf(symbol);
-      if (dimensions.IsSetAtBothEnds(symbol)) d.Help(fmt::format("`-D {0}=` sets both ends, `-D to.{0}=` the target alone", name));
+      if (dimensions.IsSetAtBothEnds(symbol))
+        d.Help(fmt::format("`-D {0}=` sets both ends, `-D to.{0}=` the target alone", name));
     }
     return;
   }
@@ -299,9 +324,10 @@ bool Binder::SolveFacts() {
 
 // ---------------------------------------------------------------- names
 
-// All values that a name variable of the source has, over the whole model. Nothing if its tensors are numbered per stage
-// and cannot be counted.
-std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, bool& required, const Family*& example) {
+// All values that a name variable of the source has, over the whole model. Nothing if its tensors are numbered per
+// stage and cannot be counted.
+std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, bool& required,
+                                                   const Family*& example) {
   const End& end = program_.ends[0];
   std::optional<size_t> local;
   for (size_t i = 0; i < end.placements.size(); ++i) {
@@ -323,8 +349,10 @@ std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, 
         required = true;
         if (!example) example = &family;
       }
-      if (local) counts[group.stages[*local]] = std::max(counts[group.stages[*local]], number + 1);
-      else numbers.insert(number);
+      if (local)
+        counts[group.stages[*local]] = std::max(counts[group.stages[*local]], number + 1);
+      else
+        numbers.insert(number);
     }
   }
   if (local) {
@@ -377,13 +405,18 @@ bool Binder::NamesToExtents() {
       while (numbers->contains(gap)) ++gap;
       Assignment values;
       for (const std::string& v : example->pattern.Variables()) values[v] = v == variable ? gap : 0;
-      diagnostics_.Error(Code::kMissing, example->where, fmt::format("`{}` is missing", diag::Printable(example->pattern.Spell(values))))
-          .Found(fmt::format("the numbers of `{}` in the names of {} go up to {}, {} of them are there", variable, schema_.path, extent - 1, numbers->size()))
+      diagnostics_
+          .Error(Code::kMissing, example->where,
+                 fmt::format("`{}` is missing", diag::Printable(example->pattern.Spell(values))))
+          .Found(fmt::format("the numbers of `{}` in the names of {} go up to {}, {} of them are there", variable,
+                             schema_.path, extent - 1, numbers->size()))
           .Expected(fmt::format("every number from 0 to {}", extent - 1));
       extent = gap;  // what is beyond the gap follows from it
     }
     if (extent > 10'000'000) extent = 10'000'000;
-    any |= dimensions.Offer(symbol, {extent, fmt::format("the names `{}` of the source", example ? example->pattern.text() : variable), example ? example->where : SourceRange{}});
+    any |= dimensions.Offer(
+        symbol, {extent, fmt::format("the names `{}` of the source", example ? example->pattern.text() : variable),
+                 example ? example->where : SourceRange{}});
   }
   return any;
 }

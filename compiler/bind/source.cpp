@@ -26,8 +26,8 @@ void Binder::GroupFiles() {
   }
 }
 
-// Families are tried in order: plain names first, then declared patterns, then patterns of statements. Where two could spell
-// a name, extents decide.
+// Families are tried in order: plain names first, then declared patterns, then patterns of statements. Where two could
+// spell a name, extents decide.
 bool Binder::MatchWeight(std::string_view name, const std::vector<int64_t>& stages, Match& match) {
   const End& end = program_.ends[0];
   for (int pass = 0; pass < 3; ++pass) {
@@ -44,7 +44,8 @@ bool Binder::MatchWeight(std::string_view name, const std::vector<int64_t>& stag
         auto range = family.ranges.find(variable);
         if (range != family.ranges.end() && range->second.second >= 0) {
           inside &= *value >= range->second.first && *value < range->second.second;
-        } else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable)); extent && family.declaration) {
+        } else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable));
+                   extent && family.declaration) {
           inside &= *value < *extent;
         }
       }
@@ -58,9 +59,10 @@ bool Binder::MatchWeight(std::string_view name, const std::vector<int64_t>& stag
   return false;
 }
 
-// The number over the whole model of a number in the names of a stage's files. Nothing while the dealing is unknown. What is
-// beyond its stage stays as it is: that has a message of its own.
-std::optional<int64_t> Binder::GlobalNumber(const std::string& variable, int64_t number, const std::vector<int64_t>& stages) {
+// The number over the whole model of a number in the names of a stage's files. Nothing while the dealing is unknown.
+// What is beyond its stage stays as it is: that has a message of its own.
+std::optional<int64_t> Binder::GlobalNumber(const std::string& variable, int64_t number,
+                                            const std::vector<int64_t>& stages) {
   const End& end = program_.ends[0];
   for (size_t i = 0; i < end.placements.size(); ++i) {
     const Placement& p = end.placements[i];
@@ -82,7 +84,9 @@ Binder::Match Binder::MatchName(std::string_view name, const std::vector<int64_t
   const std::vector<Role>& roles = program_.ends[0].roles;
   for (size_t r = 0; r < roles.size(); ++r) {
     const Role& role = roles[r];
-    if (name.size() <= role.prefix.size() + role.suffix.size() || !name.starts_with(role.prefix) || !name.ends_with(role.suffix)) continue;
+    if (name.size() <= role.prefix.size() + role.suffix.size() || !name.starts_with(role.prefix) ||
+        !name.ends_with(role.suffix))
+      continue;
     std::string_view weight = name.substr(role.prefix.size(), name.size() - role.prefix.size() - role.suffix.size());
     if (!MatchWeight(weight, stages, match)) continue;
     match.role = static_cast<int16_t>(r);
@@ -95,13 +99,16 @@ Binder::Match Binder::MatchName(std::string_view name, const std::vector<int64_t
 bool Binder::MatchNames() {
   size_t key = program_.ends[0].families.size();
   for (const Family& family : program_.ends[0].families) {
-    for (const std::string& v : family.pattern.Variables()) key = key * 31 + static_cast<size_t>(program_.dimensions->ValueOf(program_.dimensions->At(0, v)).value_or(-1) + 2);
+    for (const std::string& v : family.pattern.Variables())
+      key =
+          key * 31 + static_cast<size_t>(program_.dimensions->ValueOf(program_.dimensions->At(0, v)).value_or(-1) + 2);
   }
   if (!matches_.empty() && key == families_matched_) return false;
   families_matched_ = key;
   // A name means the same in all files, unless numbers count from 0 on each stage.
   const End& end = program_.ends[0];
-  bool local = std::any_of(end.placements.begin(), end.placements.end(), [](const Placement& p) { return p.node->numbered_locally; });
+  bool local = std::any_of(end.placements.begin(), end.placements.end(),
+                           [](const Placement& p) { return p.node->numbered_locally; });
   std::vector<Match> by_name(schema_.names.size());
   std::vector<bool> done(schema_.names.size(), false);
   matches_.assign(end.groups.size(), {});
@@ -125,7 +132,8 @@ bool Binder::DealPlacements(size_t e) {
     auto extent = program_.dimensions->ValueOf(program_.dimensions->At(e, p.variable));
     if (!extent) continue;  // nothing uses it
     if (*extent > 10'000'000) {
-      diagnostics_.Error(Code::kPlacement, p.node->where, fmt::format("{} of `{}` are too many to deal", *extent, p.variable));
+      diagnostics_.Error(Code::kPlacement, p.node->where,
+                         fmt::format("{} of `{}` are too many to deal", *extent, p.variable));
       ok = false;
       continue;
     }
@@ -136,8 +144,10 @@ bool Binder::DealPlacements(size_t e) {
   return ok;
 }
 
-// The values over the whole model of a match in a file of the given stages. Nothing if a local number is beyond its stage.
-std::optional<std::vector<int64_t>> Binder::GlobalValues(const Family& family, const Match& match, const std::vector<int64_t>& stages) {
+// The values over the whole model of a match in a file of the given stages. Nothing if a local number is beyond its
+// stage.
+std::optional<std::vector<int64_t>> Binder::GlobalValues(const Family& family, const Match& match,
+                                                         const std::vector<int64_t>& stages) {
   const End& end = program_.ends[0];
   std::vector<int64_t> values = match.values;
   std::vector<std::string> variables = family.pattern.Variables();
@@ -156,8 +166,8 @@ std::optional<std::vector<int64_t>> Binder::GlobalValues(const Family& family, c
 
 // ---------------------------------------------------------------- tensors
 
-// The type of a family's tensors at an end. `any_from` gives the extents of its `_` axes; null if it has none (or they are
-// not known yet).
+// The type of a family's tensors at an end. `any_from` gives the extents of its `_` axes; null if it has none (or they
+// are not known yet).
 uint32_t Binder::TypeOf(size_t e, uint32_t family_index, const Shape* any_from) {
   static const Family untyped;
   End& end = program_.ends[e];
@@ -194,7 +204,8 @@ uint32_t Binder::TypeOf(size_t e, uint32_t family_index, const Shape* any_from) 
   if (family.partner_type) type = WithoutCutsAndPadding(type);
   size_t next = 0;
   for (Axis& axis : type.axes) {
-    if (axis.kind == Axis::Kind::kVariable && axis.variable.starts_with("_:") && next < extents.size()) axis.extent = extents[next++];
+    if (axis.kind == Axis::Kind::kVariable && axis.variable.starts_with("_:") && next < extents.size())
+      axis.extent = extents[next++];
   }
   end.types.push_back(std::move(type));
   return it->second;
@@ -212,7 +223,9 @@ std::optional<std::string> Binder::GlobalName(const FileGroup& group, const Stor
   }
   auto values = GlobalValues(family, match, group.stages);
   if (!values) {
-    diagnostics_.Error(Code::kPlacement, family.where, fmt::format("the number in `{}` is beyond its stage", diag::Printable(schema_.names[stored.name])))
+    diagnostics_
+        .Error(Code::kPlacement, family.where,
+               fmt::format("the number in `{}` is beyond its stage", diag::Printable(schema_.names[stored.name])))
         .Found(schema_.files[group.files[0]].path)
         .Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
     return std::nullopt;
@@ -253,7 +266,10 @@ TensorId Binder::AddSourceTensor(const FileGroup& group, const StoredTensor& sto
     tensor.dtype = stored.dtype;
     if (match.role < 0 && !family.blocks_of) tensor.type = TypeOf(0, tensor.family, &schema_.shapes[stored.shape]);
   } else if (tensor.dtype != stored.dtype) {
-    diagnostics_.Error(Code::kRanks, family.where, fmt::format("`{}` is {} in one file and {} in another", diag::Printable(*name), Name(tensor.dtype), Name(stored.dtype)))
+    diagnostics_
+        .Error(Code::kRanks, family.where,
+               fmt::format("`{}` is {} in one file and {} in another", diag::Printable(*name), Name(tensor.dtype),
+                           Name(stored.dtype)))
         .Found(schema_.files[group.files[0]].path);
   }
   return id;
@@ -305,7 +321,8 @@ void Binder::CheckSource() {
   bool known = true;
   for (uint32_t f : families) {
     const Family& family = end.families[f];
-    if (family.type && !family.partner_type) known &= program_.dimensions->RequireAll(*family.type, family.type_end, diagnostics_);
+    if (family.type && !family.partner_type)
+      known &= program_.dimensions->RequireAll(*family.type, family.type_end, diagnostics_);
   }
   if (!known) return;
   CheckShapes();
@@ -336,20 +353,24 @@ void Binder::CheckShapes() {
   }
 }
 
-bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file, const std::vector<int64_t>& stages, bool scalar, bool flat) {
+bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file,
+                        const std::vector<int64_t>& stages, bool scalar, bool flat) {
   const End& end = program_.ends[0];
   const Family& family = end.families[tensor.family];
   SourceRange where = family.type ? family.type->where : family.where;
-  std::string name = fmt::format("`{}` {} in {}", diag::Printable(end.names[tensor.name]), aoa::ToString(shape), file.path);
+  std::string name =
+      fmt::format("`{}` {} in {}", diag::Printable(end.names[tensor.name]), aoa::ToString(shape), file.path);
   if (scalar) {
     if (ElementCount(shape) == 1) return true;
-    diagnostics_.Error(Code::kScalar, end.roles[static_cast<size_t>(tensor.role)].node->where, fmt::format("{} is no scalar", name));
+    diagnostics_.Error(Code::kScalar, end.roles[static_cast<size_t>(tensor.role)].node->where,
+                       fmt::format("{} is no scalar", name));
     return false;
   }
   std::vector<DealtVariable> dealt;
   for (size_t i = 0; i < end.placements.size(); ++i) {
     const Placement& p = end.placements[i];
-    if (p.by_axis && !p.deal.stages.empty()) dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stages[i])]});
+    if (p.by_axis && !p.deal.stages.empty())
+      dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stages[i])]});
   }
   CutProblem problem;
   auto expected = LocalShape(type, end.mesh, end.mesh.Coordinates(file.rank), dealt, &problem);
@@ -367,7 +388,8 @@ bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shap
   d.Found(aoa::ToString(shape));
   if (family.type) {
     for (const ast::Axis& axis : family.type->axes) {
-      for (SymbolId symbol : program_.dimensions->SymbolsOf(axis, family.type_end, false)) d.Note(program_.dimensions->Describe(symbol));
+      for (SymbolId symbol : program_.dimensions->SymbolsOf(axis, family.type_end, false))
+        d.Note(program_.dimensions->Describe(symbol));
     }
   }
   return false;
@@ -383,8 +405,12 @@ void Binder::CheckTensor(TensorId id) {
   std::optional<DType> promised = tensor.role < 0 ? family.dtype : end.roles[static_cast<size_t>(tensor.role)].dtype;
   if (tensor.role < 0 && !family.declaration) promised = std::nullopt;  // statements compare their own
   if (promised && *promised != tensor.dtype) {
-    SourceRange where = tensor.role < 0 ? family.declaration->node->dtype_where.value_or(family.where) : end.roles[static_cast<size_t>(tensor.role)].node->where;
-    diagnostics_.Error(Code::kCast, where, fmt::format("`{}` is {} in {}, the rules say {}", name, Name(tensor.dtype), schema_.path, Name(*promised)))
+    SourceRange where = tensor.role < 0 ? family.declaration->node->dtype_where.value_or(family.where)
+                                        : end.roles[static_cast<size_t>(tensor.role)].node->where;
+    diagnostics_
+        .Error(
+            Code::kCast, where,
+            fmt::format("`{}` is {} in {}, the rules say {}", name, Name(tensor.dtype), schema_.path, Name(*promised)))
         .Note("an element type on the source side is a promise that the files must keep");
   }
   bool anywhere = tensor.role >= 0 && end.zero && end.zero->by.text == "whole";
@@ -403,13 +429,18 @@ void Binder::CheckTensor(TensorId id) {
     if (wanted == held[f]) continue;
     present_as_expected_.erase({groups, std::tuple(stages, family.on_first, family.on_last)});
     if (wanted) {
-      diagnostics_.Error(Code::kRanks, family.where, fmt::format("`{}` is missing on rank {}", name, schema_.files[f].rank))
+      diagnostics_
+          .Error(Code::kRanks, family.where, fmt::format("`{}` is missing on rank {}", name, schema_.files[f].rank))
           .Found(fmt::format("{} does not hold it", schema_.files[f].path))
           .Note("other ranks do; a tensor is on every rank of its stage");
     } else {
-      auto& d = diagnostics_.Error(Code::kRanks, family.where, fmt::format("`{}` lies on rank {}, where it does not belong", name, schema_.files[f].rank));
+      auto& d = diagnostics_.Error(
+          Code::kRanks, family.where,
+          fmt::format("`{}` lies on rank {}, where it does not belong", name, schema_.files[f].rank));
       d.Found(schema_.files[f].path);
-      if (!end.placements.empty()) d.Also(end.placements[0].node->where, "this placement says where tensors lie").Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
+      if (!end.placements.empty())
+        d.Also(end.placements[0].node->where, "this placement says where tensors lie")
+            .Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
     }
     return;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "compiler/bind/name_collector.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/parse.h"
 
@@ -21,7 +22,8 @@ struct Overloaded : Handlers... {
 // Reads one file into the unit, after the files that it imports.
 class UnitReader {
  public:
-  UnitReader(Unit& unit, const LoadImport& load, diag::Diagnostics& diagnostics) : unit_(unit), load_(load), diagnostics_(diagnostics) {}
+  UnitReader(Unit& unit, const LoadImport& load, diag::Diagnostics& diagnostics)
+      : unit_(unit), dimension_names_(unit.dimension_names), load_(load), diagnostics_(diagnostics) {}
 
   void ReadAll(const SourceFile& main) {
     Read(main);
@@ -75,14 +77,16 @@ class UnitReader {
     std::string error;
     const SourceFile* file = load_(importer.path(), import.path, error);
     if (!file) {
-      diagnostics_.Error(Code::kImport, import.path_where, fmt::format("`{}` cannot be read", diag::Printable(import.path)))
+      diagnostics_
+          .Error(Code::kImport, import.path_where, fmt::format("`{}` cannot be read", diag::Printable(import.path)))
           .Found(error)
           .Help("the path of an import is relative to the file that imports");
       return;
     }
     for (const SourceFile* open : stack_) {
       if (open->path() == file->path()) {
-        diagnostics_.Error(Code::kImport, import.path_where, fmt::format("`{}` imports itself", diag::Printable(import.path)));
+        diagnostics_.Error(Code::kImport, import.path_where,
+                           fmt::format("`{}` imports itself", diag::Printable(import.path)));
         return;
       }
     }
@@ -91,7 +95,8 @@ class UnitReader {
 
   // ------------------------------------------------------------ dims
 
-  void Dims(const ast::DimsBlock& block, std::map<std::string, const ast::Equation*>& dims, std::map<std::string, SourceRange>& own) {
+  void Dims(const ast::DimsBlock& block, std::map<std::string, const ast::Equation*>& dims,
+            std::map<std::string, SourceRange>& own) {
     for (const ast::Equation& equation : block.equations) {
       const ast::Ident& name = equation.name;
       if (auto [it, added] = own.emplace(name.text, name.where); !added) {
@@ -102,36 +107,8 @@ class UnitReader {
       }
       dims[name.text] = &equation;
       unit_.dimension_names.insert(name.text);
-      NoteNames(equation.value.get());
-      if (equation.axis) NoteNames(*equation.axis);
-    }
-  }
-
-  void NoteNames(const ast::Expr* expression) {
-    if (!expression) return;
-    if (expression->kind == ast::Expr::Kind::kName) unit_.dimension_names.insert(expression->text);
-    for (const ast::ExprPtr& arg : expression->args) NoteNames(arg.get());
-  }
-  void NoteNames(const ast::Axis& axis) {
-    if (axis.kind == ast::Axis::Kind::kVar) unit_.dimension_names.insert(axis.name.text);
-    NoteNames(axis.multiple.get());
-    for (const ast::Axis& part : axis.parts) NoteNames(part);
-  }
-  void NoteNames(const std::optional<ast::Type>& type) {
-    if (!type) return;
-    for (const ast::Axis& axis : type->axes) NoteNames(axis);
-    if (!type->stored) return;
-    for (const ast::Axis& axis : *type->stored) NoteNames(axis);
-  }
-  void NoteNames(const Pattern& pattern) {
-    for (const std::string& name : pattern.Variables()) unit_.dimension_names.insert(name);
-    for (const PatternPart& part : pattern.parts) NoteNames(part.expression.get());
-  }
-  void NoteNames(const Context& context) {
-    for (const Guard& guard : context.guards) NoteNames(guard.condition);
-    for (const VariableRange& range : context.ranges) {
-      NoteNames(range.from.get());
-      NoteNames(range.to.get());
+      dimension_names_.Note(equation.value.get());
+      if (equation.axis) dimension_names_.Note(*equation.axis);
     }
   }
 
@@ -150,7 +127,9 @@ class UnitReader {
     Side& side = SideNamed(node.name.text);
     for (const SourceRange& where : side.where) {
       if (where.file != node.where.file) continue;
-      diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("side `{}` is declared twice", node.name.text)).Also(where, "the first one");
+      diagnostics_
+          .Error(Code::kDeclaredTwice, node.name.where, fmt::format("side `{}` is declared twice", node.name.text))
+          .Also(where, "the first one");
     }
     side.where.push_back(node.where);
     for (const ast::SideItem& item : node.items) ReadSideItem(item, side, {});
@@ -159,8 +138,10 @@ class UnitReader {
   // A line of an importing file replaces the imported lines that say the same thing.
   template <class Node, class Same>
   void Add(std::vector<InContext<Node>>& list, const Node& node, const Context& context, Same same) {
-    std::erase_if(list, [&](const InContext<Node>& other) { return other.node->where.file != node.where.file && same(*other.node); });
-    NoteNames(context);
+    std::erase_if(list, [&](const InContext<Node>& other) {
+      return other.node->where.file != node.where.file && same(*other.node);
+    });
+    dimension_names_.Note(context);
     list.push_back({&node, context});
   }
   template <class Node>
@@ -174,15 +155,17 @@ class UnitReader {
                    [&](const ast::MeshLine& node) { Add(side.meshes, node, context); },
                    [&](const ast::Overlay& node) { Add(side.overlays, node, context); },
                    [&](const ast::Place& node) {
-                     NoteNames(node.interleave.get());
-                     Add(side.places, node, context, [&](const ast::Place& other) { return other.variable.text == node.variable.text; });
+                     dimension_names_.Note(node.interleave.get());
+                     Add(side.places, node, context,
+                         [&](const ast::Place& other) { return other.variable.text == node.variable.text; });
                    },
                    [&](const ast::Role& node) { ReadRole(node, side, context); },
                    [&](const ast::Zero& node) { Add(side.zeros, node, context); },
                    [&](const ast::Config& node) {
                      for (const ast::ConfigEntry& entry : node.entries) {
                        unit_.dimension_names.insert(entry.name.text);
-                       Add(side.config, entry, context, [&](const ast::ConfigEntry& other) { return other.key.text == entry.key.text; });
+                       Add(side.config, entry, context,
+                           [&](const ast::ConfigEntry& other) { return other.key.text == entry.key.text; });
                      }
                    },
                    [&](const ast::Remove&) {},
@@ -216,13 +199,15 @@ class UnitReader {
       const ast::Role& other = *side.roles[i].node;
       if (other.role.text != node.role.text) continue;
       if (other.where.file == node.where.file && context.guards.empty()) {
-        diagnostics_.Error(Code::kDeclaredTwice, node.role.where, fmt::format("role `{}` is declared twice", node.role.text)).Also(other.role.where, "the first one");
+        diagnostics_
+            .Error(Code::kDeclaredTwice, node.role.where, fmt::format("role `{}` is declared twice", node.role.text))
+            .Also(other.role.where, "the first one");
         return;
       }
       if (other.where.file != node.where.file) side.roles.erase(side.roles.begin() + static_cast<ptrdiff_t>(i--));
     }
-    NoteNames(node.computed.get());
-    NoteNames(context);
+    dimension_names_.Note(node.computed.get());
+    dimension_names_.Note(context);
     side.roles.push_back({&node, context});
   }
 
@@ -230,24 +215,27 @@ class UnitReader {
     if (!name) return std::nullopt;
     std::vector<Pattern> patterns = ExpandName(*name, diagnostics_);
     if (patterns.size() != 1) {
-      if (!patterns.empty()) diagnostics_.Error(Code::kNamePattern, name->where, fmt::format("`{}` is {} names where one is wanted", name->text, patterns.size()));
+      if (!patterns.empty())
+        diagnostics_.Error(Code::kNamePattern, name->where,
+                           fmt::format("`{}` is {} names where one is wanted", name->text, patterns.size()));
       return std::nullopt;
     }
     return patterns[0];
   }
 
   void ReadDeclaration(const ast::Declaration& node, Side& side, const Context& context) {
-    NoteNames(node.type);
-    NoteNames(context);
+    dimension_names_.Note(node.type);
+    dimension_names_.Note(context);
     size_t& imported = imported_declarations_[side.name];  // stand first in the list
     std::optional<Pattern> tied = OnePattern(node.tied), blocks_of = OnePattern(node.blocks_of);
     for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
       if (pattern.HasStar()) {
-        diagnostics_.Error(Code::kNamePattern, node.name.where, fmt::format("`{}` is declared with a star", pattern.text()))
+        diagnostics_
+            .Error(Code::kNamePattern, node.name.where, fmt::format("`{}` is declared with a star", pattern.text()))
             .Expected("a variable: a star stands for the names that a checkpoint or a side has, it declares none");
         continue;
       }
-      NoteNames(pattern);
+      dimension_names_.Note(pattern);
       std::string text = pattern.text();
       auto replaced = [&](const Declaration& other) { return other.pattern.text() == text; };
       auto end_of_imported = side.declarations.begin() + static_cast<ptrdiff_t>(imported);
@@ -256,7 +244,9 @@ class UnitReader {
       side.declarations.erase(kept, end_of_imported);
       auto& own = own_declarations_[side.name][text];
       for (const auto& [where, other] : own) {
-        if (SameContext(other, context)) diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("`{}` is declared twice", text)).Also(where, "the first one");
+        if (SameContext(other, context))
+          diagnostics_.Error(Code::kDeclaredTwice, node.name.where, fmt::format("`{}` is declared twice", text))
+              .Also(where, "the first one");
       }
       own.emplace_back(node.name.where, context);
       side.declarations.push_back({std::move(pattern), &node, context, tied, blocks_of});
@@ -299,21 +289,26 @@ class UnitReader {
         imported_declarations_[side_name] = side.declarations.size();
       }
       if (removed == 0) {
-        auto& d = diagnostics_.Error(Code::kUnknownTensor, name.where, fmt::format("no imported file declares `{}` in side `{}`", text, side_name))
+        auto& d = diagnostics_
+                      .Error(Code::kUnknownTensor, name.where,
+                             fmt::format("no imported file declares `{}` in side `{}`", text, side_name))
                       .Label("cannot be removed");
         if (auto near = diag::Nearest(text, known)) d.Help(fmt::format("there is `{}`", *near));
         continue;
       }
       for (size_t m = 0; m < unit_.maps.size(); ++m) {
         Map& map = unit_.maps[m];
-        std::erase_if(map.statements, [&](const Statement& s) { return (map.left == side_name && Names(s.left, text)) || (map.right == side_name && Names(s.right, text)); });
+        std::erase_if(map.statements, [&](const Statement& s) {
+          return (map.left == side_name && Names(s.left, text)) || (map.right == side_name && Names(s.right, text));
+        });
         imported_statements_[m] = map.statements.size();
       }
     }
   }
 
   static bool Names(const std::vector<Operand>& operands, const std::string& text) {
-    return std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
+    return std::any_of(operands.begin(), operands.end(),
+                       [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
   }
 
   // ------------------------------------------------------------ maps
@@ -338,7 +333,9 @@ class UnitReader {
     sides_of_maps_.push_back(node.left);
     sides_of_maps_.push_back(node.right);
     if (node.left.text == node.right.text) {
-      diagnostics_.Error(Code::kNoPath, Join(node.left.where, node.right.where), fmt::format("a map from side `{}` to itself", node.left.text))
+      diagnostics_
+          .Error(Code::kNoPath, Join(node.left.where, node.right.where),
+                 fmt::format("a map from side `{}` to itself", node.left.text))
           .Note("a side to itself is the identity over its tensors and needs no map");
     }
     size_t index = static_cast<size_t>(&map - unit_.maps.data());
@@ -353,7 +350,8 @@ class UnitReader {
                    },
                    [&](const ast::If<ast::MapItem>& node) {
                      for (const ast::MapItem& i : node.then) ReadMapItem(i, map, flipped, Inside(node, context, false));
-                     for (const ast::MapItem& i : node.otherwise) ReadMapItem(i, map, flipped, Inside(node, context, true));
+                     for (const ast::MapItem& i : node.otherwise)
+                       ReadMapItem(i, map, flipped, Inside(node, context, true));
                    },
                },
                item.item);
@@ -363,18 +361,20 @@ class UnitReader {
   std::vector<Operand> ReadOperands(const std::vector<ast::Operand>& nodes, int64_t offset) {
     std::vector<Operand> out;
     for (const ast::Operand& node : nodes) {
-      NoteNames(node.type);
+      dimension_names_.Note(node.type);
       if (node.blank) {
         out.push_back({&node, {}});
         continue;
       }
       std::vector<Pattern> patterns = ExpandName(node.name, diagnostics_);
-      if (node.slice && static_cast<uint64_t>(node.slice->second - node.slice->first) > kMostNames / std::max<size_t>(1, patterns.size())) {
-        diagnostics_.Error(Code::kTooDeep, node.where, fmt::format("`{}` stands for more than {} tensors", node.where.text(), kMostNames));
+      if (node.slice && static_cast<uint64_t>(node.slice->second - node.slice->first) >
+                            kMostNames / std::max<size_t>(1, patterns.size())) {
+        diagnostics_.Error(Code::kTooDeep, node.where,
+                           fmt::format("`{}` stands for more than {} tensors", node.where.text(), kMostNames));
         continue;
       }
       for (Pattern& pattern : patterns) {
-        NoteNames(pattern);
+        dimension_names_.Note(pattern);
         for (PatternPart& part : pattern.parts) {
           if (part.kind == PatternPart::Kind::kVariable && part.text == "LAYER_ID_OFFSET") part.offset += offset;
         }
@@ -404,7 +404,7 @@ class UnitReader {
   void ReadStatement(const ast::Statement& node, size_t map_index, bool flipped, const Context& context) {
     Statement statement{&node, context, ReadOperands(node.left, 0), ReadOperands(node.right, -1), flipped};
     if (flipped) std::swap(statement.left, statement.right);
-    NoteNames(context);
+    dimension_names_.Note(context);
     Map& map = unit_.maps[map_index];
     auto imported = map.statements.begin() + static_cast<ptrdiff_t>(imported_statements_[map_index]);
     auto replaced = std::remove_if(map.statements.begin(), imported, [&](const Statement& other) {
@@ -416,16 +416,19 @@ class UnitReader {
   }
 
   static bool Share(const std::vector<Operand>& a, const std::vector<Operand>& b) {
-    return std::any_of(a.begin(), a.end(), [&](const Operand& o) { return !o.node->blank && Names(b, o.pattern.text()); });
+    return std::any_of(a.begin(), a.end(),
+                       [&](const Operand& o) { return !o.node->blank && Names(b, o.pattern.text()); });
   }
 
   Unit& unit_;
+  NameCollector dimension_names_;
   const LoadImport& load_;
   diag::Diagnostics& diagnostics_;
   std::vector<const SourceFile*> stack_;
   std::set<std::string> done_;
   std::map<std::string, size_t> imported_declarations_;
-  std::map<std::string, std::unordered_map<std::string, std::vector<std::pair<SourceRange, Context>>>> own_declarations_;  // side -> pattern
+  std::map<std::string, std::unordered_map<std::string, std::vector<std::pair<SourceRange, Context>>>>
+      own_declarations_;  // side -> pattern
   std::vector<size_t> imported_statements_;
   std::map<std::string, SourceRange> own_dims_;
   std::map<std::string, std::map<std::string, SourceRange>> own_side_dims_;

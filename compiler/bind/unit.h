@@ -93,9 +93,11 @@ struct Unit {
 };
 
 // Gives the text of an imported file, or an error text. `importer` is the path of the importing file.
-using LoadImport = std::function<const SourceFile*(const std::string& importer, const std::string& path, std::string& error)>;
+using LoadImport =
+    std::function<const SourceFile*(const std::string& importer, const std::string& path, std::string& error)>;
 
-// Parses `main` and its imports and flattens them. Mistakes of all files are reported; the unit holds what could be read.
+// Parses `main` and its imports and flattens them. Mistakes of all files are reported; the unit holds what could be
+// read.
 Unit ReadUnit(const SourceFile& main, const LoadImport& load, diag::Diagnostics& diagnostics);
 
 }  // namespace aoa::bind

@@ -130,12 +130,14 @@ std::unique_ptr<KernelTable> KernelTable::Start(std::vector<KernelKey> keys, con
 }
 
 Result<std::string> EmitLlvm(const std::vector<KernelKey>& keys, const std::string& cpu) {
-  AOA_ASSIGN_OR_RETURN(std::unique_ptr<Compiler> compiler, Compiler::Create(cpu.empty() ? Target::Host() : Target::Named(cpu)));
+  AOA_ASSIGN_OR_RETURN(std::unique_ptr<Compiler> compiler,
+                       Compiler::Create(cpu.empty() ? Target::Host() : Target::Named(cpu)));
   return compiler->Llvm(keys);
 }
 
 Result<std::string> EmitAssembly(const std::vector<KernelKey>& keys, const std::string& cpu) {
-  AOA_ASSIGN_OR_RETURN(std::unique_ptr<Compiler> compiler, Compiler::Create(cpu.empty() ? Target::Host() : Target::Named(cpu)));
+  AOA_ASSIGN_OR_RETURN(std::unique_ptr<Compiler> compiler,
+                       Compiler::Create(cpu.empty() ? Target::Host() : Target::Named(cpu)));
   return compiler->Assembly(keys);
 }
 

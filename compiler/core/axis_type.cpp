@@ -21,7 +21,9 @@ int64_t Times(int64_t a, int64_t b) {
   int64_t out = 0;
   return __builtin_mul_overflow(a, b, &out) || out > Axis::kTooLarge ? Axis::kTooLarge : out;
 }
-int64_t Plus(int64_t a, int64_t b) { return a == Axis::kUnknown || b == Axis::kUnknown ? Axis::kUnknown : std::min(a + b, Axis::kTooLarge); }
+int64_t Plus(int64_t a, int64_t b) {
+  return a == Axis::kUnknown || b == Axis::kUnknown ? Axis::kUnknown : std::min(a + b, Axis::kTooLarge);
+}
 int64_t Known(int64_t extent) { return extent == Axis::kUnknown ? 0 : extent; }
 
 // left x right, row-major: every choice on the left with every choice on the right, left outermost.
@@ -43,8 +45,10 @@ PartialPieces Cross(const PartialPieces& left, const PartialPieces& right) {
 
 PartialPieces PiecesOf(const Axis& axis) {
   switch (axis.kind) {
-    case Axis::Kind::kVariable: return {{TypePiece{{{axis.variable, axis.extent, 1}}, 0}}, axis.extent};
-    case Axis::Kind::kOne: return {{TypePiece{}}, 1};
+    case Axis::Kind::kVariable:
+      return {{TypePiece{{{axis.variable, axis.extent, 1}}, 0}}, axis.extent};
+    case Axis::Kind::kOne:
+      return {{TypePiece{}}, 1};
     case Axis::Kind::kProduct: {
       PartialPieces out{{TypePiece{}}, 1};
       for (const Axis& part : axis.parts) out = Cross(out, PiecesOf(part));
@@ -81,7 +85,8 @@ bool ContainsSum(const Axis& axis) {
 const Axis* RepeatedSumIn(const Axis& axis, const Mesh& mesh, bool beside_sum) {
   if (axis.kind == Axis::Kind::kProduct) {
     for (const Axis& part : axis.parts) {
-      bool other = std::any_of(axis.parts.begin(), axis.parts.end(), [&](const Axis& p) { return &p != &part && ContainsSum(p); });
+      bool other = std::any_of(axis.parts.begin(), axis.parts.end(),
+                               [&](const Axis& p) { return &p != &part && ContainsSum(p); });
       if (const Axis* found = RepeatedSumIn(part, mesh, beside_sum || other)) return found;
     }
   } else {
@@ -92,7 +97,9 @@ const Axis* RepeatedSumIn(const Axis& axis, const Mesh& mesh, bool beside_sum) {
   int64_t extent = Extent(WithoutCuts(axis));
   for (const Cut& cut : axis.cuts) {
     int64_t parts = mesh.axis(cut.axis).size;
-    if (cut.rounding == Cut::Rounding::kEven && extent > 0 && extent < parts && parts % extent == 0 && (beside_sum || ContainsSum(axis))) return &axis;
+    if (cut.rounding == Cut::Rounding::kEven && extent > 0 && extent < parts && parts % extent == 0 &&
+        (beside_sum || ContainsSum(axis)))
+      return &axis;
     if (extent % parts == 0) extent /= parts;
   }
   return nullptr;
@@ -136,8 +143,10 @@ void Walk(const Axis& axis, const std::function<void(const Axis&)>& visit) {
 
 int64_t Extent(const Axis& axis) {
   switch (axis.kind) {
-    case Axis::Kind::kVariable: return axis.extent;
-    case Axis::Kind::kOne: return 1;
+    case Axis::Kind::kVariable:
+      return axis.extent;
+    case Axis::Kind::kOne:
+      return 1;
     case Axis::Kind::kProduct: {
       int64_t extent = 1;
       for (const Axis& part : axis.parts) extent = Times(extent, Extent(part));
@@ -151,7 +160,8 @@ int64_t Extent(const Axis& axis) {
     case Axis::Kind::kPad: {
       int64_t extent = Extent(axis.parts[0]);
       if (extent == Axis::kUnknown || axis.multiple == Axis::kUnknown) return Axis::kUnknown;
-      return extent >= Axis::kTooLarge / 2 || axis.multiple >= Axis::kTooLarge / 2 ? Axis::kTooLarge : RoundUp(extent, axis.multiple);
+      return extent >= Axis::kTooLarge / 2 || axis.multiple >= Axis::kTooLarge / 2 ? Axis::kTooLarge
+                                                                                   : RoundUp(extent, axis.multiple);
     }
   }
   return Axis::kUnknown;
@@ -209,10 +219,18 @@ std::string ToString(const Axis& axis, const Mesh* mesh) {
     return text;
   };
   switch (axis.kind) {
-    case Axis::Kind::kVariable: out = axis.variable.starts_with("_:") ? "_" : axis.variable; break;
-    case Axis::Kind::kOne: out = "1"; break;
-    case Axis::Kind::kProduct: out = "(" + list(" ") + ")"; break;
-    case Axis::Kind::kSum: out = "(" + list(" + ") + ")"; break;
+    case Axis::Kind::kVariable:
+      out = axis.variable.starts_with("_:") ? "_" : axis.variable;
+      break;
+    case Axis::Kind::kOne:
+      out = "1";
+      break;
+    case Axis::Kind::kProduct:
+      out = "(" + list(" ") + ")";
+      break;
+    case Axis::Kind::kSum:
+      out = "(" + list(" + ") + ")";
+      break;
     case Axis::Kind::kPad:
       out = "pad(" + list(" ") + ", " + (axis.multiple == Axis::kUnknown ? "?" : std::to_string(axis.multiple)) + ")";
       break;

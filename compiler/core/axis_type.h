@@ -1,9 +1,10 @@
 // Axis types: how the axes of a tensor are laid out, and what follows from that.
 //
-// A type is a list of axes; an axis is a tree of named indices, products (flattened, left slowest), sums (concatenated, left
-// first) and paddings, any of which a mesh axis may cut. Two questions are asked of it:
+// A type is a list of axes; an axis is a tree of named indices, products (flattened, left slowest), sums (concatenated,
+// left first) and paddings, any of which a mesh axis may cut. Two questions are asked of it:
 //
-//  - *Pieces*: distributing products over sums gives an ordered list of boxes of variables (axis 0 outermost, left summand
+//  - *Pieces*: distributing products over sums gives an ordered list of boxes of variables (axis 0 outermost, left
+//  summand
 //    first), each with an affine map to element numbers. Statements are typed by comparing these lists.
 //  - *Views*: what a rank holds. "The local tensor is the same type with x restricted": a view is the relation from the
 //    rank's own element numbers to those of the whole tensor, filler included.
@@ -34,11 +35,11 @@ struct Axis {
 
   enum class Kind { kVariable, kOne, kProduct, kSum, kPad };
   Kind kind = Kind::kOne;
-  std::string variable;        // kVariable: its name; literals are variables; the i-th `_` is "_:i"
-  int64_t extent = kUnknown;   // kVariable
-  int64_t multiple = kUnknown; // kPad
-  std::vector<Axis> parts;     // kProduct, kSum; kPad has one
-  std::vector<Cut> cuts;       // outermost first
+  std::string variable;         // kVariable: its name; literals are variables; the i-th `_` is "_:i"
+  int64_t extent = kUnknown;    // kVariable
+  int64_t multiple = kUnknown;  // kPad
+  std::vector<Axis> parts;      // kProduct, kSum; kPad has one
+  std::vector<Cut> cuts;        // outermost first
   SourceRange where;
 };
 
@@ -79,7 +80,8 @@ Axis WithoutPadding(const Axis& axis);
 Axis WithoutCuts(const Axis& axis);
 TensorType WithoutCutsAndPadding(const TensorType& type);
 
-// The axis as a rule writes it: "(g@tp (r + 1 + 1) d)". Cuts need the mesh for their names; without one they are left out.
+// The axis as a rule writes it: "(g@tp (r + 1 + 1) d)". Cuts need the mesh for their names; without one they are left
+// out.
 std::string ToString(const Axis& axis, const Mesh* mesh = nullptr);
 std::string ToString(const TensorType& type, const Mesh* mesh = nullptr);
 
@@ -101,8 +103,8 @@ struct DealtVariable {
 
 // A rank's part of a tensor.
 struct View {
-  Shape shape;               // in the file
-  int64_t elements = 0;      // of the rank's block, filler included
+  Shape shape;           // in the file
+  int64_t elements = 0;  // of the rank's block, filler included
   // out: the rank's element numbers; in: the whole tensor's. Real elements only; disjoint.
   Relation real;
   // Filler of paddings. out: the rank's element numbers; in: those of the last real slice along the padded axis (what
@@ -110,8 +112,9 @@ struct View {
   Relation filler;
 };
 
-// The view at the given mesh coordinates. All extents must be known. On a cut that does not divide: nothing, and `problem`.
-// Pieces that continue each other are not joined: two ranks' pieces are then equal (a repeated block) or disjoint.
+// The view at the given mesh coordinates. All extents must be known. On a cut that does not divide: nothing, and
+// `problem`. Pieces that continue each other are not joined: two ranks' pieces are then equal (a repeated block) or
+// disjoint.
 std::optional<View> ViewOf(const TensorType& type, const Mesh& mesh, const std::vector<int64_t>& coordinates,
                            const std::vector<DealtVariable>& dealt, CutProblem* problem);
 
@@ -119,7 +122,8 @@ std::optional<View> ViewOf(const TensorType& type, const Mesh& mesh, const std::
 std::optional<Shape> LocalShape(const TensorType& type, const Mesh& mesh, const std::vector<int64_t>& coordinates,
                                 const std::vector<DealtVariable>& dealt, CutProblem* problem);
 
-// Whether a cut of `type` repeats a block that holds a sum (all summands of which are then repeated): the node, or null.
+// Whether a cut of `type` repeats a block that holds a sum (all summands of which are then repeated): the node, or
+// null.
 const Axis* RepeatedSum(const TensorType& type, const Mesh& mesh);
 
 // For each of `Pieces(type)`: the mesh axes that cut it, as often as they do.

@@ -50,7 +50,8 @@ struct Place {
 std::optional<int64_t> LocalExtent(const Axis& axis, const Place& place) {
   int64_t local = 1;
   switch (axis.kind) {
-    case Axis::Kind::kOne: break;
+    case Axis::Kind::kOne:
+      break;
     case Axis::Kind::kVariable:
       local = axis.extent;
       if (auto* indices = place.Dealt(axis.variable)) local = static_cast<int64_t>(indices->size());
@@ -173,7 +174,9 @@ NodeView ViewOfNode(const Axis& axis, const Place& place, bool& ok) {
 NodeView Uncut(const Axis& axis, const Place& place, bool& ok) {
   NodeView view;
   switch (axis.kind) {
-    case Axis::Kind::kOne: view.real.push_back(Unit()); break;
+    case Axis::Kind::kOne:
+      view.real.push_back(Unit());
+      break;
     case Axis::Kind::kVariable:
       if (auto* indices = place.Dealt(axis.variable)) return DealtView(axis.extent, *indices);
       view.whole = view.local = axis.extent;
@@ -201,7 +204,8 @@ NodeView Uncut(const Axis& axis, const Place& place, bool& ok) {
     case Axis::Kind::kPad: {
       view = ViewOfNode(axis.parts[0], place, ok);
       int64_t local = RoundUp(view.local, axis.multiple);
-      if (local > view.local && view.whole > 0) view.filler.push_back(Run(local - view.local, view.local, view.whole - 1, 0));
+      if (local > view.local && view.whole > 0)
+        view.filler.push_back(Run(local - view.local, view.local, view.whole - 1, 0));
       view.local = local;
       view.whole = RoundUp(view.whole, axis.multiple);
       break;

@@ -43,7 +43,8 @@ uint64_t Encode(DType type, double value, Overflow overflow, uint32_t& flags) {
   if (type == DType::kF64) {
     rounded = magnitude;
   } else {
-    int exponent = static_cast<int>(magnitude >> 52) - 1023;  // of a normal double; the subnormal ones vanish in every narrower type
+    int exponent = static_cast<int>(magnitude >> 52) -
+                   1023;  // of a normal double; the subnormal ones vanish in every narrower type
     uint64_t significand = (magnitude & ((1ull << 52) - 1)) | (magnitude >> 52 ? 1ull << 52 : 0);
     int smallest = 1 - format.bias();
     int drop = 52 - m + (exponent < smallest ? smallest - exponent : 0);  // bits that do not fit
@@ -53,7 +54,8 @@ uint64_t Encode(DType type, double value, Overflow overflow, uint32_t& flags) {
       uint64_t kept = significand >> drop, rest = significand & ((1ull << drop) - 1), half = 1ull << (drop - 1);
       kept += rest > half || (rest == half && (kept & 1));
       rounded = kept;
-      if (exponent >= smallest) rounded += static_cast<uint64_t>(exponent - smallest) << m;  // kept carries the implicit bit: exponent field 1
+      if (exponent >= smallest)
+        rounded += static_cast<uint64_t>(exponent - smallest) << m;  // kept carries the implicit bit: exponent field 1
     }
   }
   if (rounded > largest) {
@@ -67,8 +69,8 @@ uint64_t Encode(DType type, double value, Overflow overflow, uint32_t& flags) {
 
 namespace {
 
-// Processors differ in the NaN that an operation returns, and vector code in the order of its operands. Here a value that
-// is one stays, and a new one is positive.
+// Processors differ in the NaN that an operation returns, and vector code in the order of its operands. Here a value
+// that is one stays, and a new one is positive.
 double KeepNan(double value, double result) {
   if (std::isnan(value)) return value;
   return std::isnan(result) ? std::numeric_limits<double>::quiet_NaN() : result;
@@ -101,11 +103,14 @@ uint64_t ApplyToValue(std::span<const ValueStep> chain, double value, double nor
         bits = Encode(step.to, value, step.overflow, flags);
         value = Decode(step.to, bits);
         break;
-      case ValueStep::Kind::kAffine: value = Affine(step, value, flags); break;
+      case ValueStep::Kind::kAffine:
+        value = Affine(step, value, flags);
+        break;
       case ValueStep::Kind::kNormalize:
         if (norm != 0) value = KeepNan(value, value / norm);
         break;
-      case ValueStep::Kind::kMean: AOA_CHECK(false, "a mean needs all replicas");
+      case ValueStep::Kind::kMean:
+        AOA_CHECK(false, "a mean needs all replicas");
     }
   }
   return bits;

@@ -1,5 +1,5 @@
-// Values of every floating-point type, one at a time, in plain C++: what casts mean. Compiled kernels must agree with this
-// bit by bit.
+// Values of every floating-point type, one at a time, in plain C++: what casts mean. Compiled kernels must agree with
+// this bit by bit.
 #pragma once
 
 #include <cstdint>

@@ -13,8 +13,9 @@ struct Entry {
 };
 
 constexpr std::array<Entry, 19> kEntries = {{
-    {"f64", 8}, {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"f8_e4m3", 1}, {"f8_e5m2", 1}, {"i64", 8}, {"i32", 4}, {"i16", 2}, {"i8", 1}, {"u8", 1}, {"bool", 1},
-    {"u64", 8}, {"u32", 4}, {"u16", 2}, {"c64", 8}, {"f8_e8m0", 1}, {"f8_e4m3fnuz", 1}, {"f8_e5m2fnuz", 1},
+    {"f64", 8}, {"f32", 4}, {"f16", 2},     {"bf16", 2},        {"f8_e4m3", 1},     {"f8_e5m2", 1}, {"i64", 8},
+    {"i32", 4}, {"i16", 2}, {"i8", 1},      {"u8", 1},          {"bool", 1},        {"u64", 8},     {"u32", 4},
+    {"u16", 2}, {"c64", 8}, {"f8_e8m0", 1}, {"f8_e4m3fnuz", 1}, {"f8_e5m2fnuz", 1},
 }};
 constexpr int kNamed = 12;  // the first so many may be named in rules
 
@@ -42,13 +43,20 @@ const std::vector<std::string_view>& DTypeNames() {
 
 FloatFormat FormatOf(DType type) {
   switch (type) {
-    case DType::kF64: return {11, 52, true};
-    case DType::kF32: return {8, 23, true};
-    case DType::kF16: return {5, 10, true};
-    case DType::kBF16: return {8, 7, true};
-    case DType::kF8E4M3: return {4, 3, false};
-    case DType::kF8E5M2: return {5, 2, true};
-    default: AOA_CHECK(false, "no floating-point type");
+    case DType::kF64:
+      return {11, 52, true};
+    case DType::kF32:
+      return {8, 23, true};
+    case DType::kF16:
+      return {5, 10, true};
+    case DType::kBF16:
+      return {8, 7, true};
+    case DType::kF8E4M3:
+      return {4, 3, false};
+    case DType::kF8E5M2:
+      return {5, 2, true};
+    default:
+      AOA_CHECK(false, "no floating-point type");
   }
   return {};
 }

@@ -9,8 +9,25 @@
 namespace aoa {
 
 enum class DType : uint8_t {
-  kF64, kF32, kF16, kBF16, kF8E4M3, kF8E5M2, kI64, kI32, kI16, kI8, kU8, kBool,     // the language names these
-  kU64, kU32, kU16, kC64, kF8E8M0, kF8E4M3FNUZ, kF8E5M2FNUZ,                        // only moved
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kF8E4M3,
+  kF8E5M2,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU8,
+  kBool,  // the language names these
+  kU64,
+  kU32,
+  kU16,
+  kC64,
+  kF8E8M0,
+  kF8E4M3FNUZ,
+  kF8E5M2FNUZ,  // only moved
 };
 
 // Bytes of an element.
@@ -28,7 +45,7 @@ const std::vector<std::string_view>& DTypeNames();
 struct FloatFormat {
   int exponent_bits = 0;
   int mantissa_bits = 0;
-  bool has_infinity = true;    // f8_e4m3 has none: its all-ones exponent holds ordinary values, and one NaN
+  bool has_infinity = true;  // f8_e4m3 has none: its all-ones exponent holds ordinary values, and one NaN
   int bias() const { return (1 << (exponent_bits - 1)) - 1; }
 };
 // Of a float type (IsFloat).

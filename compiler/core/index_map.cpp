@@ -68,8 +68,8 @@ class Joiner {
     return true;
   }
 
-  // One side's first digit has the larger stride. If the other side's first digit spans several of its steps and divides
-  // it, that one is split in two digits; else the coarse digit takes its few possible values one by one.
+  // One side's first digit has the larger stride. If the other side's first digit spans several of its steps and
+  // divides it, that one is split in two digits; else the coarse digit takes its few possible values one by one.
   bool Coarser(const Terms& a, const Terms& b, int64_t delta, bool a_is_coarser) {
     const Terms& coarse = a_is_coarser ? a : b;
     const Terms& fine = a_is_coarser ? b : a;
@@ -99,7 +99,8 @@ class Joiner {
     const Terms& fine = a_is_coarser ? b : a;
     Term digit = fine[0];
     int64_t steps = digit.extent / ratio, tail = digit.extent % ratio;
-    Terms split = {{steps, digit.m * ratio, digit.other * ratio, digit.table * ratio}, {ratio, digit.m, digit.other, digit.table}};
+    Terms split = {{steps, digit.m * ratio, digit.other * ratio, digit.table * ratio},
+                   {ratio, digit.m, digit.other, digit.table}};
     split.insert(split.end(), fine.begin() + 1, fine.end());
     if (!(a_is_coarser ? Join(a, split, delta) : Join(split, b, delta))) return false;
     if (tail == 0) return true;
@@ -151,7 +152,9 @@ bool Extend(Piece& a, const Piece& b) {
   // b is one step, or several, of a digit of a.
   for (size_t i = 0; i < a.digits.size(); ++i) {
     const Digit& digit = a.digits[i];
-    if (step.out != digit.out * digit.extent || step.in != digit.in * digit.extent || step.table != digit.table * digit.extent) continue;
+    if (step.out != digit.out * digit.extent || step.in != digit.in * digit.extent ||
+        step.table != digit.table * digit.extent)
+      continue;
     std::vector<Digit> one = a.digits, more = b.digits;
     one.erase(one.begin() + static_cast<ptrdiff_t>(i));
     int64_t steps = 1;
@@ -192,7 +195,8 @@ void Canonicalize(Piece& piece) {
     Digit digit = piece.digits[i];
     if (kept > 0) {
       Digit& outer = piece.digits[kept - 1];
-      if (outer.out == digit.out * digit.extent && outer.in == digit.in * digit.extent && outer.table == digit.table * digit.extent) {
+      if (outer.out == digit.out * digit.extent && outer.in == digit.in * digit.extent &&
+          outer.table == digit.table * digit.extent) {
         outer = {outer.extent * digit.extent, digit.out, digit.in, digit.table};
         continue;
       }
@@ -205,7 +209,8 @@ void Canonicalize(Piece& piece) {
 void Canonicalize(Relation& relation) {
   std::erase_if(relation, [](const Piece& piece) { return ElementCount(piece) == 0; });
   for (Piece& piece : relation) Canonicalize(piece);
-  std::stable_sort(relation.begin(), relation.end(), [](const Piece& a, const Piece& b) { return a.out_base < b.out_base; });
+  std::stable_sort(relation.begin(), relation.end(),
+                   [](const Piece& a, const Piece& b) { return a.out_base < b.out_base; });
   Relation joined;
   for (Piece& piece : relation) {
     if (joined.empty() || !Extend(joined.back(), piece)) joined.push_back(std::move(piece));
@@ -232,17 +237,18 @@ std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi) {
   std::vector<FormDigit> form;
   for (const Digit& digit : digits) form.push_back({digit.extent, digit.out});
   std::vector<Piece> result;
-  SplitInterval(form, lo - piece.out_base, hi - piece.out_base, [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
-    Piece box = piece;
-    box.digits.clear();
-    for (size_t i = 0; i < digits.size(); ++i) {
-      box.out_base += first[i] * digits[i].out;
-      box.in_base += first[i] * digits[i].in;
-      box.table_base += first[i] * digits[i].table;
-      if (count[i] > 1) box.digits.push_back({count[i], digits[i].out, digits[i].in, digits[i].table});
-    }
-    result.push_back(std::move(box));
-  });
+  SplitInterval(form, lo - piece.out_base, hi - piece.out_base,
+                [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
+                  Piece box = piece;
+                  box.digits.clear();
+                  for (size_t i = 0; i < digits.size(); ++i) {
+                    box.out_base += first[i] * digits[i].out;
+                    box.in_base += first[i] * digits[i].in;
+                    box.table_base += first[i] * digits[i].table;
+                    if (count[i] > 1) box.digits.push_back({count[i], digits[i].out, digits[i].in, digits[i].table});
+                  }
+                  result.push_back(std::move(box));
+                });
   return result;
 }
 

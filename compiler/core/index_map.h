@@ -1,9 +1,9 @@
 // The one algebra of the compiler: strided boxes between linear spaces.
 //
 // A tensor is a linear space, the row-major numbers 0 .. n-1 of its elements. Every question that a conversion asks is
-// about pairs of such numbers: which element of `wq` becomes which element of `linear_qkv`; which of them rank 3 holds, and
-// at which place in its file; where a flattened optimizer window starts. All of these relations are made of *pieces*. A
-// piece is a box of indices x_0 < n_0, x_1 < n_1, ... with one affine form on either side:
+// about pairs of such numbers: which element of `wq` becomes which element of `linear_qkv`; which of them rank 3 holds,
+// and at which place in its file; where a flattened optimizer window starts. All of these relations are made of
+// *pieces*. A piece is a box of indices x_0 < n_0, x_1 < n_1, ... with one affine form on either side:
 //
 //     out = out_base + sum out_i * x_i          in = in_base + sum in_i * x_i
 //
@@ -11,14 +11,14 @@
 //     g: extent 2, in 60, out 100      r: extent 3, in 20, out 20      (d h): extent 20, in 1, out 1
 // (d and h lie together on both sides, so they are one digit). k and v give one piece each, with out_base 60 and 80.
 //
-// Transposes are pieces whose digits stand in another order on the two sides; a cut by tensor parallelism restricts a digit
-// to a range; a cut through groups restricts the affine form `out` to an interval, which `RestrictOut` turns into at most
-// 2d - 1 boxes. Joining two relations over a common space (`Compose`) is what layouts, hubs and chains of statements need:
-// both sides' digits of the common space are refined to a common set of digits. Where they refine (12 = 3 * 4 against 12),
-// that costs one piece; where they do not (3 * 4 against 4 * 3), the pieces meet by intervals.
+// Transposes are pieces whose digits stand in another order on the two sides; a cut by tensor parallelism restricts a
+// digit to a range; a cut through groups restricts the affine form `out` to an interval, which `RestrictOut` turns into
+// at most 2d - 1 boxes. Joining two relations over a common space (`Compose`) is what layouts, hubs and chains of
+// statements need: both sides' digits of the common space are refined to a common set of digits. Where they refine (12
+// = 3 * 4 against 12), that costs one piece; where they do not (3 * 4 against 4 * 3), the pieces meet by intervals.
 //
-// What an `in` number belongs to is the business of the piece's `source`: a relation may read several tensors. A third form,
-// `table`, is carried along: where arithmetic needs a number per row (the norms of `normalize`), it says which.
+// What an `in` number belongs to is the business of the piece's `source`: a relation may read several tensors. A third
+// form, `table`, is carried along: where arithmetic needs a number per row (the norms of `normalize`), it says which.
 #pragma once
 
 #include <algorithm>
@@ -41,10 +41,10 @@ struct Digit {
 struct Piece {
   static constexpr uint32_t kConstant = 0xFFFFFFFF;
 
-  uint32_t source = 0;   // which of the relation's sources `in` numbers; kConstant: every element is `constant`
-  uint32_t chain = 0;    // what happens to the value on the way; the owner of the relation knows what the number means
+  uint32_t source = 0;  // which of the relation's sources `in` numbers; kConstant: every element is `constant`
+  uint32_t chain = 0;   // what happens to the value on the way; the owner of the relation knows what the number means
   int64_t out_base = 0;
-  int64_t in_base = 0;   // for a constant: which constant (the owner knows)
+  int64_t in_base = 0;  // for a constant: which constant (the owner knows)
   int64_t table_base = 0;
   std::vector<Digit> digits;
   bool operator==(const Piece&) const = default;
@@ -73,9 +73,10 @@ Relation Invert(const Relation& relation);
 // At most 2d - 1 boxes if the out strides nest (each at least the span of all smaller ones), as those of a tensor do.
 std::vector<Piece> RestrictOut(const Piece& piece, int64_t lo, int64_t hi);
 
-// Splits a box by an interval of one of its forms: calls emit(first, count) for disjoint sub-boxes (the first index and the
-// number of indices of every digit) that together hold the indices with lo <= sum stride_i * x_i < hi, in ascending order of the
-// sum. Digits stand by falling stride. Works on any strides; with those of a tensor there are at most 2d - 1 sub-boxes.
+// Splits a box by an interval of one of its forms: calls emit(first, count) for disjoint sub-boxes (the first index and
+// the number of indices of every digit) that together hold the indices with lo <= sum stride_i * x_i < hi, in ascending
+// order of the sum. Digits stand by falling stride. Works on any strides; with those of a tensor there are at most 2d -
+// 1 sub-boxes.
 struct FormDigit {
   int64_t extent = 1, stride = 0;
 };
@@ -87,8 +88,8 @@ void SplitInterval(const std::vector<FormDigit>& digits, int64_t lo, int64_t hi,
 // `limit` bounds the number of boxes; beyond it the result is false and `result` is unspecified.
 bool Compose(const Piece& a, const Piece& b, std::vector<Piece>& result, size_t limit);
 
-// All pairs of pieces. The result's source is that of a, its chain `join(a.chain, b.chain)`. Pieces of b whose source is
-// not `middle` do not take part (they read something else, or are constants); pieces of a that are constants stay
+// All pairs of pieces. The result's source is that of a, its chain `join(a.chain, b.chain)`. Pieces of b whose source
+// is not `middle` do not take part (they read something else, or are constants); pieces of a that are constants stay
 // constants, with their in_base.
 template <class JoinChains>
 bool Compose(const Relation& a, const Relation& b, uint32_t middle, JoinChains join, Relation& result, size_t limit);
@@ -110,12 +111,13 @@ namespace internal {
 inline int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 inline int64_t CeilDiv(int64_t a, int64_t b) { return -FloorDiv(-a, b); }
 
-// Digits are visited by falling stride, so a value of the first digits leaves the others free, excluded, or (for at most two
-// values, if strides nest) in need of a further split.
+// Digits are visited by falling stride, so a value of the first digits leaves the others free, excluded, or (for at
+// most two values, if strides nest) in need of a further split.
 template <class Emit>
 class IntervalSplitter {
  public:
-  IntervalSplitter(const std::vector<FormDigit>& digits, Emit& emit) : digits_(digits), emit_(emit), first_(digits.size(), 0), count_(digits.size(), 0), reach_(digits.size() + 1, 0) {
+  IntervalSplitter(const std::vector<FormDigit>& digits, Emit& emit)
+      : digits_(digits), emit_(emit), first_(digits.size(), 0), count_(digits.size(), 0), reach_(digits.size() + 1, 0) {
     for (size_t i = digits.size(); i-- > 0;) {
       reach_[i] = reach_[i + 1] + (digits[i].extent - 1) * digits[i].stride;
       count_[i] = digits[i].extent;
@@ -130,9 +132,9 @@ class IntervalSplitter {
       return;
     }
     int64_t step = digits_[i].stride, rest = reach_[i + 1];  // positive: a rest of zero strides is all in or all out
-    int64_t begin = std::max<int64_t>(0, CeilDiv(lo - rest, step));                          // may reach lo
-    int64_t end = std::min<int64_t>(digits_[i].extent, FloorDiv(hi - 1, step) + 1);          // may start below hi
-    int64_t inner_begin = std::min(end, std::max(begin, CeilDiv(lo, step)));                 // starts at lo or later
+    int64_t begin = std::max<int64_t>(0, CeilDiv(lo - rest, step));                  // may reach lo
+    int64_t end = std::min<int64_t>(digits_[i].extent, FloorDiv(hi - 1, step) + 1);  // may start below hi
+    int64_t inner_begin = std::min(end, std::max(begin, CeilDiv(lo, step)));         // starts at lo or later
     int64_t inner_end = std::max(inner_begin, std::min(end, FloorDiv(hi - 1 - rest, step) + 1));  // ends below hi
     for (int64_t x = begin; x < inner_begin; ++x) Take(i, x, 1, lo - x * step, hi - x * step);
     if (inner_begin < inner_end) Take(i, inner_begin, inner_end - inner_begin, -1, rest + 1);

@@ -9,17 +9,17 @@
 
 namespace aoa {
 
-// Ranks as a grid: axes slowest first, so rank = (c_0 * size_1 + c_1) * size_2 + ... An overlay is a second factorisation of
-// some of the axes: the ranks over these, counted in mesh order, are split again, the first overlay axis slowest. Overlay
-// axes may cut tensors and multiply no ranks.
+// Ranks as a grid: axes slowest first, so rank = (c_0 * size_1 + c_1) * size_2 + ... An overlay is a second
+// factorisation of some of the axes: the ranks over these, counted in mesh order, are split again, the first overlay
+// axis slowest. Overlay axes may cut tensors and multiply no ranks.
 struct Mesh {
   struct Axis {
     std::string name;
     int64_t size = 1;
   };
   struct Overlay {
-    std::vector<Axis> axes;   // product of sizes = product of the sizes of `on`
-    std::vector<size_t> on;   // axes of the mesh, in mesh order
+    std::vector<Axis> axes;  // product of sizes = product of the sizes of `on`
+    std::vector<size_t> on;  // axes of the mesh, in mesh order
   };
 
   std::vector<Axis> axes;
@@ -38,8 +38,8 @@ struct Mesh {
   std::string ToString() const;
 };
 
-// How a dealt dimension (layers, experts) lies on the coordinates of a mesh axis: stage s holds the indices of stages[s],
-// ascending. Every index has one stage.
+// How a dealt dimension (layers, experts) lies on the coordinates of a mesh axis: stage s holds the indices of
+// stages[s], ascending. Every index has one stage.
 struct Deal {
   std::vector<std::vector<int64_t>> stages;
   int64_t extent() const;

@@ -1,7 +1,9 @@
-// What a checkpoint holds, as its headers say it: files, and in each file tensors with name, element type, shape and place.
+// What a checkpoint holds, as its headers say it: files, and in each file tensors with name, element type, shape and
+// place.
 //
-// A checkpoint of 1,024 ranks with 100,000 tensors has a hundred million of these facts, but files of ranks that differ only
-// in their tensor-parallel coordinate say the same. So the contents of a header are a table, and files refer to tables.
+// A checkpoint of 1,024 ranks with 100,000 tensors has a hundred million of these facts, but files of ranks that differ
+// only in their tensor-parallel coordinate say the same. So the contents of a header are a table, and files refer to
+// tables.
 #pragma once
 
 #include <cstdint>
@@ -72,16 +74,16 @@ struct SchemaFile {
 };
 
 struct Schema {
-  std::string path;                                     // of the checkpoint, as given
-  std::string format;                                   // "safetensors", "hf", ...
+  std::string path;    // of the checkpoint, as given
+  std::string format;  // "safetensors", "hf", ...
   std::string variant;
-  bool has_mesh = false;                                // files are ranks of a mesh
-  std::vector<std::pair<std::string, int64_t>> mesh;    // axes with sizes, overlays after the mesh, as the files say
+  bool has_mesh = false;                              // files are ranks of a mesh
+  std::vector<std::pair<std::string, int64_t>> mesh;  // axes with sizes, overlays after the mesh, as the files say
   Names names;
   std::vector<Shape> shapes;
   std::vector<SchemaTable> tables;
-  std::vector<SchemaFile> files;                        // in rank order; without a mesh sorted by name
-  std::string config;                                   // the text of config.json that the checkpoint carries, or empty
+  std::vector<SchemaFile> files;  // in rank order; without a mesh sorted by name
+  std::string config;             // the text of config.json that the checkpoint carries, or empty
 };
 
 }  // namespace aoa

@@ -51,7 +51,9 @@ SourceRange Join(SourceRange a, SourceRange b);
 // Owns the files of a compilation; addresses are stable.
 class SourceFiles {
  public:
-  const SourceFile& Add(std::string path, std::string text) { return files_.emplace_back(std::move(path), std::move(text)); }
+  const SourceFile& Add(std::string path, std::string text) {
+    return files_.emplace_back(std::move(path), std::move(text));
+  }
   const std::deque<SourceFile>& all() const { return files_; }
 
  private:

@@ -57,7 +57,7 @@ class [[nodiscard]] Status {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                                 // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}                                  // NOLINT: implicit on purpose
   Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }  // NOLINT: implicit on purpose
 
   bool ok() const { return value_.has_value(); }
@@ -78,8 +78,8 @@ class [[nodiscard]] Result {
 #define AOA_CONCAT(a, b) AOA_CONCAT_INNER(a, b)
 
 // Leaves the function with the failure of `expr`, if it is one.
-#define AOA_RETURN_IF_ERROR(expr)                          \
-  do {                                                     \
+#define AOA_RETURN_IF_ERROR(expr)                                               \
+  do {                                                                          \
     if (::aoa::Status aoa_status = (expr); !aoa_status.ok()) return aoa_status; \
   } while (false)
 

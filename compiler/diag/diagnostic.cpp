@@ -15,7 +15,8 @@ std::string CodeText(Code code) {
 std::string_view Meaning(Code code) {
   switch (code) {
 #define AOA_DIAGNOSTIC(number, name, meaning) \
-  case Code::name: return meaning;
+  case Code::name:                            \
+    return meaning;
 #include "compiler/diag/kind.def"
 #undef AOA_DIAGNOSTIC
   }

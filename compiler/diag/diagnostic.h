@@ -39,26 +39,50 @@ struct Diagnostic {
   std::string message;
   SourceRange where;                  // underlined with ^; null if the problem has no place in a text
   std::string label;                  // speaks to the words at `where`
-  std::vector<Mention> others;          // underlined with -: the other places involved
+  std::vector<Mention> others;        // underlined with -: the other places involved
   std::vector<std::string> expected;  // "expected: " lines
   std::vector<std::string> found;     // "found: " lines
   std::vector<std::string> notes;
   std::vector<std::string> helps;
 
-  Diagnostic& Label(std::string text) { label = std::move(text); return *this; }
-  Diagnostic& Also(SourceRange range, std::string text) { others.push_back({range, std::move(text)}); return *this; }
-  Diagnostic& Expected(std::string text) { expected.push_back(std::move(text)); return *this; }
-  Diagnostic& Found(std::string text) { found.push_back(std::move(text)); return *this; }
-  Diagnostic& Note(std::string text) { notes.push_back(std::move(text)); return *this; }
-  Diagnostic& Help(std::string text) { helps.push_back(std::move(text)); return *this; }
+  Diagnostic& Label(std::string text) {
+    label = std::move(text);
+    return *this;
+  }
+  Diagnostic& Also(SourceRange range, std::string text) {
+    others.push_back({range, std::move(text)});
+    return *this;
+  }
+  Diagnostic& Expected(std::string text) {
+    expected.push_back(std::move(text));
+    return *this;
+  }
+  Diagnostic& Found(std::string text) {
+    found.push_back(std::move(text));
+    return *this;
+  }
+  Diagnostic& Note(std::string text) {
+    notes.push_back(std::move(text));
+    return *this;
+  }
+  Diagnostic& Help(std::string text) {
+    helps.push_back(std::move(text));
+    return *this;
+  }
 };
 
 // Collects what the phases find. A diagnostic equal to one that is there (code, place, message) is not added again.
 class Diagnostics {
  public:
-  Diagnostic& Error(Code code, SourceRange where, std::string message) { return Add(code, Severity::kError, where, std::move(message)); }
-  Diagnostic& Warning(Code code, SourceRange where, std::string message) { return Add(code, Severity::kWarning, where, std::move(message)); }
-  Diagnostic& Note(Code code, SourceRange where, std::string message) { return Add(code, Severity::kNote, where, std::move(message)); }
+  Diagnostic& Error(Code code, SourceRange where, std::string message) {
+    return Add(code, Severity::kError, where, std::move(message));
+  }
+  Diagnostic& Warning(Code code, SourceRange where, std::string message) {
+    return Add(code, Severity::kWarning, where, std::move(message));
+  }
+  Diagnostic& Note(Code code, SourceRange where, std::string message) {
+    return Add(code, Severity::kNote, where, std::move(message));
+  }
 
   void Append(const Diagnostics& others);
 

@@ -36,7 +36,11 @@ Underline UnderlineOf(const SourceRange& range) {
   auto begin = range.file->PositionOf(range.begin);
   auto end = range.file->PositionOf(std::max(range.begin, range.end));
   Underline out{begin.line, begin.column - 1, 1};
-  int line_end = range.file->PositionOf(range.file->LineStart(begin.line) + static_cast<uint32_t>(range.file->Line(begin.line).size())).column - 1;
+  int line_end =
+      range.file
+          ->PositionOf(range.file->LineStart(begin.line) + static_cast<uint32_t>(range.file->Line(begin.line).size()))
+          .column -
+      1;
   int last = end.line == begin.line ? end.column - 1 : line_end;
   out.length = std::max(1, last - out.first);
   return out;
@@ -56,7 +60,8 @@ std::vector<std::string> Columns(std::string_view line) {
 }
 
 // One source line with an underline of `mark` and its text, behind a gutter of `width` columns.
-std::string Snippet(const SourceRange& range, char mark, const char* colour, const std::string& text, size_t width, const Style& style) {
+std::string Snippet(const SourceRange& range, char mark, const char* colour, const std::string& text, size_t width,
+                    const Style& style) {
   Underline under = UnderlineOf(range);
   std::vector<std::string> columns = Columns(range.file->Line(under.line));
   int count = static_cast<int>(columns.size());
@@ -68,7 +73,8 @@ std::string Snippet(const SourceRange& range, char mark, const char* colour, con
   if (to < count) shown += "...";
   int length = std::max(1, std::min(under.length, from + kWindow - under.first));
   std::string line = fmt::format("{}{:>{}} |{} {}\n", style.blue, under.line, width, style.reset, shown);
-  line += fmt::format("{}{:>{}} |{} {}{}{}{}{}{}\n", style.blue, "", width, style.reset, std::string(static_cast<size_t>(std::max(0, under.first + shift)), ' '), colour,
+  line += fmt::format("{}{:>{}} |{} {}{}{}{}{}{}\n", style.blue, "", width, style.reset,
+                      std::string(static_cast<size_t>(std::max(0, under.first + shift)), ' '), colour,
                       std::string(static_cast<size_t>(length), mark), text.empty() ? "" : " ", text, style.reset);
   return line;
 }
@@ -82,9 +88,12 @@ std::string Place(const SourceRange& range) {
 
 std::string Render(const Diagnostic& d, const RenderOptions& options) {
   Style style = StyleOf(options.color);
-  const char* colour = d.severity == Severity::kError ? style.red : d.severity == Severity::kWarning ? style.yellow : style.blue;
+  const char* colour = d.severity == Severity::kError     ? style.red
+                       : d.severity == Severity::kWarning ? style.yellow
+                                                          : style.blue;
   const char* word = d.severity == Severity::kError ? "error" : d.severity == Severity::kWarning ? "warning" : "note";
-  std::string out = fmt::format("{}{}[{}]{}{}: {}{}\n", colour, word, CodeText(d.code), style.reset, style.bold, d.message, style.reset);
+  std::string out = fmt::format("{}{}[{}]{}{}: {}{}\n", colour, word, CodeText(d.code), style.reset, style.bold,
+                                d.message, style.reset);
 
   size_t width = 3;
   auto widen = [&](const SourceRange& range) {
@@ -105,15 +114,20 @@ std::string Render(const Diagnostic& d, const RenderOptions& options) {
       out += fmt::format("{}{:>{}} ={} note: {}\n", style.blue, "", width, style.reset, other.text);
       continue;
     }
-    if (other.range.file != file) out += fmt::format("{}{:>{}}-->{} {}\n{}", style.blue, "", width - 1, style.reset, Place(other.range), gutter);
-    else out += fmt::format("{}{:>{}} :::{} {}\n", style.blue, "", width - 2, style.reset, Place(other.range));
+    if (other.range.file != file)
+      out += fmt::format("{}{:>{}}-->{} {}\n{}", style.blue, "", width - 1, style.reset, Place(other.range), gutter);
+    else
+      out += fmt::format("{}{:>{}} :::{} {}\n", style.blue, "", width - 2, style.reset, Place(other.range));
     file = other.range.file;
     out += Snippet(other.range, '-', style.blue, other.text, width, style);
   }
   auto line = [&](const char* kind, const std::string& text) {
     std::string indented;  // further lines of a text stand below its first
-    for (char c : text) indented += c == '\n' ? fmt::format("\n{:>{}}", "", width + 5 + std::string_view(kind).size()) : std::string(1, c);
-    out += fmt::format("{}{:>{}} ={} {}{}:{} {}\n", style.blue, "", width, style.reset, style.bold, kind, style.reset, indented);
+    for (char c : text)
+      indented +=
+          c == '\n' ? fmt::format("\n{:>{}}", "", width + 5 + std::string_view(kind).size()) : std::string(1, c);
+    out += fmt::format("{}{:>{}} ={} {}{}:{} {}\n", style.blue, "", width, style.reset, style.bold, kind, style.reset,
+                       indented);
   };
   for (const std::string& text : d.expected) line("expected", text);
   for (const std::string& text : d.found) line("found", text);

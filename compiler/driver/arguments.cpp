@@ -30,7 +30,8 @@ diag::Diagnostic& Mistake(std::string_view option, std::string_view word, const 
 
 bool IsIdentifier(std::string_view text) {
   auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  return !text.empty() && letter(text[0]) && std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  return !text.empty() && letter(text[0]) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
 // Splits at commas outside brackets.
@@ -78,17 +79,20 @@ std::optional<SideSpec> ParseSideSpec(std::string_view option, const std::string
   if (plus != std::string::npos) spec.variant = side.substr(plus + 1);
   spec.side = side.substr(0, plus);
   if (!IsIdentifier(spec.side) || (plus != std::string::npos && spec.variant.empty())) {
-    Mistake(option, word, "names no side", diagnostics).Expected("SIDE, SIDE:PATH or SIDE+VARIANT:PATH, where SIDE is declared in the rule file");
+    Mistake(option, word, "names no side", diagnostics)
+        .Expected("SIDE, SIDE:PATH or SIDE+VARIANT:PATH, where SIDE is declared in the rule file");
     return std::nullopt;
   }
   return spec;
 }
 
-std::optional<bind::MeshSizes> ParseMeshSizes(std::string_view option, const std::string& word, Diagnostics& diagnostics) {
+std::optional<bind::MeshSizes> ParseMeshSizes(std::string_view option, const std::string& word,
+                                              Diagnostics& diagnostics) {
   bind::MeshSizes sizes;
   for (std::string_view part : SplitList(word)) {
     size_t equals = part.find('=');
-    std::string_view axis = part.substr(0, equals), value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
+    std::string_view axis = part.substr(0, equals),
+                     value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
     bind::MeshSizes::Entry entry{std::string(axis), 0, {}};
     if (auto counts = Counts(value)) {
       entry.counts = std::move(*counts);
@@ -97,7 +101,10 @@ std::optional<bind::MeshSizes> ParseMeshSizes(std::string_view option, const std
       entry.size = *size;
     }
     if (!IsIdentifier(axis) || entry.size < 1 || entry.size > kMostRanks) {
-      Mistake(option, part, "is no size of a mesh axis", diagnostics).Expected(fmt::format("AXIS=SIZE with a size from 1 to {}, or AXIS=[COUNT,COUNT,...] for uneven stages; several with commas", kMostRanks));
+      Mistake(option, part, "is no size of a mesh axis", diagnostics)
+          .Expected(fmt::format(
+              "AXIS=SIZE with a size from 1 to {}, or AXIS=[COUNT,COUNT,...] for uneven stages; several with commas",
+              kMostRanks));
       return std::nullopt;
     }
     if (std::any_of(sizes.entries.begin(), sizes.entries.end(), [&](const auto& e) { return e.axis == entry.axis; })) {
@@ -122,7 +129,8 @@ std::optional<bind::Definition> ParseDefinition(const std::string& word, Diagnos
     name = name.substr(3);
   }
   if (!value || *value < 0 || !IsIdentifier(name)) {
-    Mistake("-D", word, "sets no dimension", diagnostics).Expected("NAME=NUMBER, from.NAME=NUMBER or to.NAME=NUMBER, with a whole number");
+    Mistake("-D", word, "sets no dimension", diagnostics)
+        .Expected("NAME=NUMBER, from.NAME=NUMBER or to.NAME=NUMBER, with a whole number");
     return std::nullopt;
   }
   definition.name = name;
@@ -136,7 +144,8 @@ std::optional<uint64_t> ParseSize(std::string_view option, const std::string& wo
   double number = 0;
   auto [end, error] = std::from_chars(word.data(), word.data() + digits, number);
   std::string unit = word.substr(digits);
-  std::transform(unit.begin(), unit.end(), unit.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   double factor = 1;
   bool known = unit.empty() || unit == "B";
   if (!known) {
@@ -147,13 +156,15 @@ std::optional<uint64_t> ParseSize(std::string_view option, const std::string& wo
   }
   double bytes = number * factor;
   if (error != std::errc() || end != word.data() + digits || !known || bytes < 1 || bytes > 9e18) {
-    Mistake(option, word, "is no size", diagnostics).Expected("a number with an optional unit, as in 512M, 5GB or 1GiB");
+    Mistake(option, word, "is no size", diagnostics)
+        .Expected("a number with an optional unit, as in 512M, 5GB or 1GiB");
     return std::nullopt;
   }
   return static_cast<uint64_t>(bytes);
 }
 
-std::optional<int64_t> ParseNumber(std::string_view option, const std::string& word, int64_t least, Diagnostics& diagnostics) {
+std::optional<int64_t> ParseNumber(std::string_view option, const std::string& word, int64_t least,
+                                   Diagnostics& diagnostics) {
   auto value = WholeNumber(word);
   if (value && *value >= least) return value;
   Mistake(option, word, "is not possible", diagnostics).Expected(fmt::format("a whole number, {} or more", least));
@@ -164,7 +175,8 @@ std::optional<std::vector<int64_t>> ParseRanks(const std::string& word, Diagnost
   std::vector<int64_t> ranks;
   for (std::string_view part : SplitList(word)) {
     size_t dash = part.find('-');
-    auto first = WholeNumber(part.substr(0, dash)), last = dash == std::string_view::npos ? first : WholeNumber(part.substr(dash + 1));
+    auto first = WholeNumber(part.substr(0, dash)),
+         last = dash == std::string_view::npos ? first : WholeNumber(part.substr(dash + 1));
     if (!first || !last || *first < 0 || *last < *first || *last > kMostRanks) {
       Mistake("--ranks", word, "are no ranks", diagnostics).Expected("numbers and ranges from 0, as in 0-7 or 0,2-3");
       return std::nullopt;

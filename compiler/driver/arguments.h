@@ -19,7 +19,8 @@ struct SideSpec {
 std::optional<SideSpec> ParseSideSpec(std::string_view option, const std::string& word, diag::Diagnostics& diagnostics);
 
 // "tp=2,pp=[9,8,8,7]"
-std::optional<bind::MeshSizes> ParseMeshSizes(std::string_view option, const std::string& word, diag::Diagnostics& diagnostics);
+std::optional<bind::MeshSizes> ParseMeshSizes(std::string_view option, const std::string& word,
+                                              diag::Diagnostics& diagnostics);
 
 // "NAME=VALUE", "from.NAME=VALUE", "to.NAME=VALUE"
 std::optional<bind::Definition> ParseDefinition(const std::string& word, diag::Diagnostics& diagnostics);
@@ -28,7 +29,8 @@ std::optional<bind::Definition> ParseDefinition(const std::string& word, diag::D
 std::optional<uint64_t> ParseSize(std::string_view option, const std::string& word, diag::Diagnostics& diagnostics);
 
 // A whole number of at least `least`.
-std::optional<int64_t> ParseNumber(std::string_view option, const std::string& word, int64_t least, diag::Diagnostics& diagnostics);
+std::optional<int64_t> ParseNumber(std::string_view option, const std::string& word, int64_t least,
+                                   diag::Diagnostics& diagnostics);
 
 // "0,2-3": ascending, each once.
 std::optional<std::vector<int64_t>> ParseRanks(const std::string& word, diag::Diagnostics& diagnostics);

@@ -10,7 +10,7 @@ namespace aoa::driver {
 
 using Arguments = std::vector<std::string>;
 
-Exit RunRules(const Arguments& arguments);    // aoac RULES.aoa ...: check, --run, --plan, --emit
+Exit RunRules(const Arguments& arguments);  // aoac RULES.aoa ...: check, --run, --plan, --emit
 Exit RunInspect(const Arguments& arguments);
 Exit RunDiff(const Arguments& arguments);
 Exit RunDigest(const Arguments& arguments);

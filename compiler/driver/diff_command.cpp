@@ -25,7 +25,9 @@ std::string IndexOf(int64_t number, const Shape& shape) {
   return ToString(index);
 }
 
-std::string ShowElement(DType dtype, uint64_t bits) { return fmt::format("{} (0x{:0{}x})", exec::Show(exec::NumberOf(dtype, bits)), bits, 2 * Width(dtype)); }
+std::string ShowElement(DType dtype, uint64_t bits) {
+  return fmt::format("{} (0x{:0{}x})", exec::Show(exec::NumberOf(dtype, bits)), bits, 2 * Width(dtype));
+}
 
 class Diff {
  public:
@@ -47,7 +49,7 @@ class Diff {
   struct Entry {
     const Tensor* a = nullptr;
     const Tensor* b = nullptr;
-    std::string difference;   // empty: equal
+    std::string difference;  // empty: equal
     double largest = 0;
   };
 
@@ -65,7 +67,8 @@ class Diff {
     for (const std::string& word : options_.sides) {
       auto spec = ParseSideSpec("diff", word, session_.diagnostics);
       if (!spec) return false;
-      if (spec->path.empty()) session_.Misuse(fmt::format("{}: a path is missing", diag::Printable(word))).Expected("SIDE:PATH");
+      if (spec->path.empty())
+        session_.Misuse(fmt::format("{}: a path is missing", diag::Printable(word))).Expected("SIDE:PATH");
       specs.push_back(*spec);
     }
     if (session_.diagnostics.HasErrors()) return false;
@@ -99,27 +102,35 @@ class Diff {
     }
     const exec::TensorHead &a = entry.a->head, &b = entry.b->head;
     if (a.dtype != b.dtype || a.shape != b.shape) {
-      entry.difference = fmt::format("{} {} and {} {}", Name(a.dtype), ToString(a.shape), Name(b.dtype), ToString(b.shape));
+      entry.difference =
+          fmt::format("{} {} and {} {}", Name(a.dtype), ToString(a.shape), Name(b.dtype), ToString(b.shape));
       return Status();
     }
     if (entry.a->scalar && entry.b->scalar) {
-      if (*entry.a->scalar != *entry.b->scalar) entry.difference = fmt::format("{} and {}", ShowElement(a.dtype, *entry.a->scalar), ShowElement(a.dtype, *entry.b->scalar));
+      if (*entry.a->scalar != *entry.b->scalar)
+        entry.difference =
+            fmt::format("{} and {}", ShowElement(a.dtype, *entry.a->scalar), ShowElement(a.dtype, *entry.b->scalar));
       return Status();
     }
     if (!entry.a->shard || !entry.b->shard) return Status();
-    AOA_ASSIGN_OR_RETURN(auto found, exec::CompareShards(a_->context(), a_->shard(*entry.a), b_->context(), b_->shard(*entry.b), a.dtype));
+    AOA_ASSIGN_OR_RETURN(auto found, exec::CompareShards(a_->context(), a_->shard(*entry.a), b_->context(),
+                                                         b_->shard(*entry.b), a.dtype));
     if (!found) return Status();
-    entry.difference = fmt::format("{} of {} elements, first at {}: {} and {}; largest difference {}", found->count, ElementCount(a.shape), IndexOf(found->first, a.shape),
-                                   ShowElement(a.dtype, found->bits_a), ShowElement(a.dtype, found->bits_b), exec::Show(found->largest));
+    entry.difference =
+        fmt::format("{} of {} elements, first at {}: {} and {}; largest difference {}", found->count,
+                    ElementCount(a.shape), IndexOf(found->first, a.shape), ShowElement(a.dtype, found->bits_a),
+                    ShowElement(a.dtype, found->bits_b), exec::Show(found->largest));
     entry.largest = found->largest;
     return Status();
   }
 
   Exit Report() const {
-    auto different = static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return !e.difference.empty(); }));
+    auto different = static_cast<size_t>(
+        std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return !e.difference.empty(); }));
     auto name = [](const Entry& e) -> const std::string& { return (e.a ? e.a : e.b)->head.name; };
     if (options_.json) {
-      nlohmann::ordered_json report = {{"equal", different == 0}, {"tensors", entries_.size()}, {"different", nlohmann::ordered_json::object()}};
+      nlohmann::ordered_json report = {
+          {"equal", different == 0}, {"tensors", entries_.size()}, {"different", nlohmann::ordered_json::object()}};
       for (const Entry& e : entries_) {
         if (!e.difference.empty()) report["different"][name(e)] = {{"what", e.difference}, {"largest", e.largest}};
       }
@@ -128,7 +139,9 @@ class Diff {
       for (const Entry& e : entries_) {
         if (!e.difference.empty()) fmt::print("{}: {}\n", diag::Printable(name(e)), e.difference);
       }
-      if (!options_.quiet) fmt::print("{}\n", different == 0 ? fmt::format("equal: {} tensors", entries_.size()) : fmt::format("different: {} of {} tensors", different, entries_.size()));
+      if (!options_.quiet)
+        fmt::print("{}\n", different == 0 ? fmt::format("equal: {} tensors", entries_.size())
+                                          : fmt::format("different: {} of {} tensors", different, entries_.size()));
     }
     Exit exit = session_.Finish();
     return exit == Exit::kDone && different > 0 ? Exit::kWrong : exit;

@@ -13,11 +13,16 @@ Exit RunFmt(const Arguments& arguments) {
   bool check = false, changed = false;
   std::vector<std::string> files;
   for (const std::string& word : arguments) {
-    if (word == "--check") check = true;
-    else if (word.starts_with("-")) session.Misuse(fmt::format("{}: there is no such option", diag::Printable(word))).Expected("aoac fmt FILE... [--check]");
-    else files.push_back(word);
+    if (word == "--check")
+      check = true;
+    else if (word.starts_with("-"))
+      session.Misuse(fmt::format("{}: there is no such option", diag::Printable(word)))
+          .Expected("aoac fmt FILE... [--check]");
+    else
+      files.push_back(word);
   }
-  if (files.empty() && !session.diagnostics.HasErrors()) session.Misuse("fmt: a file is missing").Expected("aoac fmt FILE... [--check]");
+  if (files.empty() && !session.diagnostics.HasErrors())
+    session.Misuse("fmt: a file is missing").Expected("aoac fmt FILE... [--check]");
   if (session.diagnostics.HasErrors()) return session.Finish();
   for (const std::string& path : files) {
     auto text = io::ReadSmallFile(path, 64 << 20);

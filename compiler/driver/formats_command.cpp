@@ -9,10 +9,12 @@ namespace aoa::driver {
 
 Exit RunFormats(const Arguments& arguments) {
   Session session;
-  if (!arguments.empty()) session.Misuse(fmt::format("formats: `{}` means nothing", diag::Printable(arguments[0]))).Expected("aoac formats");
+  if (!arguments.empty())
+    session.Misuse(fmt::format("formats: `{}` means nothing", diag::Printable(arguments[0]))).Expected("aoac formats");
   if (session.diagnostics.HasErrors()) return session.Finish();
   for (const formats::Format* format : formats::AllFormats()) {
-    fmt::print("{:<12} {}\n", format->name(), format->variants().empty() ? "" : fmt::format("{}", fmt::join(format->variants(), ", ")));
+    fmt::print("{:<12} {}\n", format->name(),
+               format->variants().empty() ? "" : fmt::format("{}", fmt::join(format->variants(), ", ")));
   }
   return Exit::kDone;
 }

@@ -24,7 +24,9 @@ struct Row {
 // The tensors of one table in the order of names, with columns that line up.
 void PrintTable(const Schema& schema, const SchemaTable& table) {
   std::vector<Row> rows;
-  for (const StoredTensor& t : table) rows.push_back({diag::Printable(schema.names[t.name]), std::string(Name(t.dtype)), ToString(schema.shapes[t.shape]), ShowBytes(static_cast<double>(t.bytes))});
+  for (const StoredTensor& t : table)
+    rows.push_back({diag::Printable(schema.names[t.name]), std::string(Name(t.dtype)), ToString(schema.shapes[t.shape]),
+                    ShowBytes(static_cast<double>(t.bytes))});
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.name < b.name; });
   size_t name = 0, dtype = 0, shape = 0;
   for (const Row& row : rows) {
@@ -32,7 +34,8 @@ void PrintTable(const Schema& schema, const SchemaTable& table) {
     dtype = std::max(dtype, row.dtype.size());
     shape = std::max(shape, row.shape.size());
   }
-  for (const Row& row : rows) fmt::print("  {:<{}}  {:<{}}  {:<{}}  {:>8}\n", row.name, name, row.dtype, dtype, row.shape, shape, row.bytes);
+  for (const Row& row : rows)
+    fmt::print("  {:<{}}  {:<{}}  {:<{}}  {:>8}\n", row.name, name, row.dtype, dtype, row.shape, shape, row.bytes);
 }
 
 uint64_t DataBytes(const SchemaTable& table) {
@@ -57,23 +60,34 @@ void PrintText(const Schema& schema) {
   for (const SchemaFile& file : schema.files) {
     if (shown[file.table]) continue;
     shown[file.table] = true;
-    auto alike = static_cast<size_t>(std::count_if(schema.files.begin(), schema.files.end(), [&](const SchemaFile& f) { return f.table == file.table; }));
-    std::string more = alike == 1 ? "" : fmt::format(", and {} more {} like it", alike - 1, alike == 2 ? "file" : "files");
-    fmt::print("\n{}{}{}\n", diag::Printable(file.path), schema.has_mesh ? fmt::format(" (rank {})", file.rank) : "", more);
+    auto alike = static_cast<size_t>(std::count_if(schema.files.begin(), schema.files.end(),
+                                                   [&](const SchemaFile& f) { return f.table == file.table; }));
+    std::string more =
+        alike == 1 ? "" : fmt::format(", and {} more {} like it", alike - 1, alike == 2 ? "file" : "files");
+    fmt::print("\n{}{}{}\n", diag::Printable(file.path), schema.has_mesh ? fmt::format(" (rank {})", file.rank) : "",
+               more);
     PrintTable(schema, schema.tables[file.table]);
   }
 }
 
 void PrintJson(const Schema& schema) {
   using nlohmann::ordered_json;
-  ordered_json report = {{"format", schema.format}, {"variant", schema.variant}, {"mesh", ordered_json::object()}, {"files", ordered_json::array()}};
+  ordered_json report = {{"format", schema.format},
+                         {"variant", schema.variant},
+                         {"mesh", ordered_json::object()},
+                         {"files", ordered_json::array()}};
   for (const auto& [axis, size] : schema.mesh) report["mesh"][axis] = size;
   for (const SchemaFile& file : schema.files) {
     ordered_json tensors = ordered_json::array();
     for (const StoredTensor& t : schema.tables[file.table]) {
-      tensors.push_back({{"name", schema.names[t.name]}, {"dtype", Name(t.dtype)}, {"shape", schema.shapes[t.shape]}, {"offset", file.data_start + t.begin}, {"bytes", t.bytes}});
+      tensors.push_back({{"name", schema.names[t.name]},
+                         {"dtype", Name(t.dtype)},
+                         {"shape", schema.shapes[t.shape]},
+                         {"offset", file.data_start + t.begin},
+                         {"bytes", t.bytes}});
     }
-    report["files"].push_back({{"path", file.path}, {"rank", file.rank}, {"bytes", file.size}, {"tensors", std::move(tensors)}});
+    report["files"].push_back(
+        {{"path", file.path}, {"rank", file.rank}, {"bytes", file.size}, {"tensors", std::move(tensors)}});
   }
   fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
@@ -85,16 +99,23 @@ Exit RunInspect(const Arguments& arguments) {
   bool json = false;
   std::vector<std::string> paths;
   for (const std::string& word : arguments) {
-    if (word == "--json") json = true;
-    else if (word.starts_with("-")) session.Misuse(fmt::format("{}: there is no such option", diag::Printable(word))).Expected("aoac inspect PATH [--json]");
-    else paths.push_back(word);
+    if (word == "--json")
+      json = true;
+    else if (word.starts_with("-"))
+      session.Misuse(fmt::format("{}: there is no such option", diag::Printable(word)))
+          .Expected("aoac inspect PATH [--json]");
+    else
+      paths.push_back(word);
   }
-  if (paths.size() != 1 && !session.diagnostics.HasErrors()) session.Misuse("inspect: one path is needed").Expected("aoac inspect PATH [--json]");
+  if (paths.size() != 1 && !session.diagnostics.HasErrors())
+    session.Misuse("inspect: one path is needed").Expected("aoac inspect PATH [--json]");
   if (session.diagnostics.HasErrors()) return session.Finish();
   auto schema = ReadAnyCheckpoint(paths[0], 1, session);
   if (!schema) return session.Finish();
-  if (json) PrintJson(*schema);
-  else PrintText(*schema);
+  if (json)
+    PrintJson(*schema);
+  else
+    PrintText(*schema);
   return session.Finish();
 }
 

@@ -27,7 +27,7 @@ struct Command {
   Exit (*run)(const Arguments&);
 };
 constexpr Command kCommands[] = {
-    {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff}, {"digest", aoa::driver::RunDigest},
+    {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff},       {"digest", aoa::driver::RunDigest},
     {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats},
 };
 
@@ -58,7 +58,8 @@ Exit Dispatch(const Arguments& words) {
   }
   if (auto near = NearCommand(words[0])) {
     aoa::driver::Session session;
-    session.Misuse(fmt::format("there is no command `{}`, nor a rule file of this name", aoa::Printable(words[0]))).Help(fmt::format("there is `{}`", *near));
+    session.Misuse(fmt::format("there is no command `{}`, nor a rule file of this name", aoa::Printable(words[0])))
+        .Help(fmt::format("there is `{}`", *near));
     return session.Finish();
   }
   return aoa::driver::RunRules(words);
@@ -79,7 +80,10 @@ void Prepare() {
 void ReportBug(const char* what, const Arguments& words) {
   std::string command = "aoac";
   for (const std::string& word : words) command += " '" + word + "'";
-  fmt::print(stderr, "error[AOA0999]: a bug in aoac: {}\n   = note: nothing was written under the target's name\n   = help: please report it with this command and its inputs: {}\n", what, aoa::Printable(command));
+  fmt::print(stderr,
+             "error[AOA0999]: a bug in aoac: {}\n   = note: nothing was written under the target's name\n   = help: "
+             "please report it with this command and its inputs: {}\n",
+             what, aoa::Printable(command));
 }
 
 }  // namespace

@@ -80,24 +80,33 @@ void ReportUnknown(const CLI::App& app, Session& session) {
     std::string name = word.substr(0, word.find('='));
     auto& d = session.Misuse(fmt::format("{}: there is no such option", diag::Printable(name)));
     auto near = name.size() > 3 ? diag::Nearest(name, OptionNames(app)) : std::nullopt;
-    if (near) d.Help(fmt::format("there is `{}`", *near));
-    else d.Help("`aoac --help` lists the options");
+    if (near)
+      d.Help(fmt::format("there is `{}`", *near));
+    else
+      d.Help("`aoac --help` lists the options");
   }
 }
 
 class Reader {
  public:
-  Reader(Options& options, const Words& words, Session& session) : options_(options), words_(words), session_(session) {}
+  Reader(Options& options, const Words& words, Session& session)
+      : options_(options), words_(words), session_(session) {}
 
   void Read() {
-    Set(options_.from, words_.from, [&](const std::string& w) { return ParseSideSpec("--from", w, session_.diagnostics); });
+    Set(options_.from, words_.from,
+        [&](const std::string& w) { return ParseSideSpec("--from", w, session_.diagnostics); });
     Set(options_.to, words_.to, [&](const std::string& w) { return ParseSideSpec("--to", w, session_.diagnostics); });
-    Set(options_.mesh_from, words_.mesh_from, [&](const std::string& w) { return ParseMeshSizes("--mesh-from", w, session_.diagnostics); });
-    Set(options_.mesh_to, words_.mesh_to, [&](const std::string& w) { return ParseMeshSizes("--mesh-to", w, session_.diagnostics); });
-    Set(options_.max_shard_size, words_.max_shard_size, [&](const std::string& w) { return ParseSize("--max-shard-size", w, session_.diagnostics); });
-    Set(options_.memory, words_.memory, [&](const std::string& w) { return ParseSize("--memory", w, session_.diagnostics); });
+    Set(options_.mesh_from, words_.mesh_from,
+        [&](const std::string& w) { return ParseMeshSizes("--mesh-from", w, session_.diagnostics); });
+    Set(options_.mesh_to, words_.mesh_to,
+        [&](const std::string& w) { return ParseMeshSizes("--mesh-to", w, session_.diagnostics); });
+    Set(options_.max_shard_size, words_.max_shard_size,
+        [&](const std::string& w) { return ParseSize("--max-shard-size", w, session_.diagnostics); });
+    Set(options_.memory, words_.memory,
+        [&](const std::string& w) { return ParseSize("--memory", w, session_.diagnostics); });
     options_.threads = Processors();
-    Set(options_.threads, words_.threads, [&](const std::string& w) { return ParseNumber("--threads", w, 1, session_.diagnostics); });
+    Set(options_.threads, words_.threads,
+        [&](const std::string& w) { return ParseNumber("--threads", w, 1, session_.diagnostics); });
     options_.threads = std::min(options_.threads, 256);
     Set(options_.ranks, words_.ranks, [&](const std::string& w) { return ParseRanks(w, session_.diagnostics); });
     Set(options_.part, words_.part, [&](const std::string& w) { return ParsePart(w, session_.diagnostics); });
@@ -125,24 +134,31 @@ class Reader {
     for (std::string_view name : DTypeNames()) {
       if (IsFloat(*DTypeNamed(name))) names.emplace_back(name);
     }
-    session_.Misuse(fmt::format("--dtype: `{}` is no floating-point type", diag::Printable(words_.dtype))).Expected(diag::Enumerate(names, 20, " or "));
+    session_.Misuse(fmt::format("--dtype: `{}` is no floating-point type", diag::Printable(words_.dtype)))
+        .Expected(diag::Enumerate(names, 20, " or "));
   }
 
   void ReadBackend() {
-    if (words_.backend == "reference") options_.backend = Backend::kReference;
+    if (words_.backend == "reference")
+      options_.backend = Backend::kReference;
     else if (!words_.backend.empty() && words_.backend != "cpu") {
-      auto& d = session_.Misuse(fmt::format("--backend: there is no `{}` here", diag::Printable(words_.backend))).Expected("cpu, or reference (one element at a time, for checks)");
+      auto& d = session_.Misuse(fmt::format("--backend: there is no `{}` here", diag::Printable(words_.backend)))
+                    .Expected("cpu, or reference (one element at a time, for checks)");
       if (words_.backend == "cuda") d.Note("this program was built without CUDA");
     }
   }
 
   void ReadPhase() {
     options_.emit = words_.emit;
-    if (words_.emit.empty() || std::find(std::begin(kPhases), std::end(kPhases), words_.emit) != std::end(kPhases)) return;
+    if (words_.emit.empty() || std::find(std::begin(kPhases), std::end(kPhases), words_.emit) != std::end(kPhases))
+      return;
     std::vector<std::string> names(std::begin(kPhases), std::end(kPhases));
-    auto& d = session_.Misuse(fmt::format("--emit: there is no `{}`", diag::Printable(words_.emit))).Expected(diag::Enumerate(names, 20, " or "));
-    if (words_.emit == "ptx") d.Note("this program was built without CUDA");
-    else if (auto near = diag::Nearest(words_.emit, names)) d.Help(fmt::format("there is `{}`", *near));
+    auto& d = session_.Misuse(fmt::format("--emit: there is no `{}`", diag::Printable(words_.emit)))
+                  .Expected(diag::Enumerate(names, 20, " or "));
+    if (words_.emit == "ptx")
+      d.Note("this program was built without CUDA");
+    else if (auto near = diag::Nearest(words_.emit, names))
+      d.Help(fmt::format("there is `{}`", *near));
   }
 
   // One of --run, --plan and --emit; without any of them the ends say nothing.
@@ -151,8 +167,11 @@ class Reader {
     if (options_.run) modes.emplace_back("--run");
     if (options_.plan) modes.emplace_back("--plan");
     if (!words_.emit.empty()) modes.emplace_back("--emit");
-    if (modes.size() > 1) session_.Misuse(fmt::format("{} stand together", diag::Enumerate(modes))).Expected("one of them");
-    if (modes.empty() && (options_.from || options_.to)) session_.diagnostics.Warning(diag::Code::kCommandLine, {}, "the rules are checked, and nothing is converted").Help("`--run` converts, `--plan` says what a run would do");
+    if (modes.size() > 1)
+      session_.Misuse(fmt::format("{} stand together", diag::Enumerate(modes))).Expected("one of them");
+    if (modes.empty() && (options_.from || options_.to))
+      session_.diagnostics.Warning(diag::Code::kCommandLine, {}, "the rules are checked, and nothing is converted")
+          .Help("`--run` converts, `--plan` says what a run would do");
   }
 
   Options& options_;
@@ -166,9 +185,12 @@ struct Form {
 };
 Form FormOf(Command command) {
   switch (command) {
-    case Command::kDigest: return {1, 2, "aoac digest PATH, or aoac digest RULES.aoa SIDE:PATH"};
-    case Command::kDiff: return {2, 3, "aoac diff A B, or aoac diff RULES.aoa SIDE:PATH SIDE:PATH"};
-    default: return {1, 1, "aoac RULES.aoa [--run --from SIDE:PATH --to SIDE:PATH]"};
+    case Command::kDigest:
+      return {1, 2, "aoac digest PATH, or aoac digest RULES.aoa SIDE:PATH"};
+    case Command::kDiff:
+      return {2, 3, "aoac diff A B, or aoac diff RULES.aoa SIDE:PATH SIDE:PATH"};
+    default:
+      return {1, 1, "aoac RULES.aoa [--run --from SIDE:PATH --to SIDE:PATH]"};
   }
 }
 
@@ -200,11 +222,15 @@ std::optional<Options> ParseOptions(Command command, const std::vector<std::stri
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ArgumentMismatch& error) {
     std::string option = OptionIn(error.what());
-    auto given = std::count_if(arguments.begin(), arguments.end(), [&](const std::string& word) { return word == option || word.starts_with(option + "="); });
-    session.Misuse(fmt::format("{}: {}", option, given > 1 ? "it is given twice" : "a value is missing")).Help("`aoac --help` lists the options");
+    auto given = std::count_if(arguments.begin(), arguments.end(), [&](const std::string& word) {
+      return word == option || word.starts_with(option + "=");
+    });
+    session.Misuse(fmt::format("{}: {}", option, given > 1 ? "it is given twice" : "a value is missing"))
+        .Help("`aoac --help` lists the options");
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    session.Misuse(fmt::format("{}: its value means nothing", OptionIn(error.what()))).Help("`aoac --help` lists the options");
+    session.Misuse(fmt::format("{}: its value means nothing", OptionIn(error.what())))
+        .Help("`aoac --help` lists the options");
     return std::nullopt;
   }
   ReportUnknown(app, session);

@@ -16,11 +16,11 @@ enum class Backend { kCpu, kReference };
 struct Options {
   std::string rules;
   bool run = false, plan = false;
-  std::string emit;                     // a phase's dump, or empty
-  std::string cpu;                      // the processor of --emit=llvm and asm, or empty for this one
+  std::string emit;  // a phase's dump, or empty
+  std::string cpu;   // the processor of --emit=llvm and asm, or empty for this one
   std::optional<SideSpec> from, to;
   std::vector<bind::Definition> definitions;
-  std::string config;                   // a file, or empty
+  std::string config;  // a file, or empty
   bind::MeshSizes mesh_from, mesh_to;
   std::optional<DType> dtype;
   uint64_t max_shard_size = 5'000'000'000;
@@ -32,8 +32,8 @@ struct Options {
   std::string only;
   std::vector<int64_t> ranks;
   Part part;
-  std::vector<std::string> sides;       // SIDE:PATH of digest and diff
-  std::string as;                       // digest --as
+  std::vector<std::string> sides;  // SIDE:PATH of digest and diff
+  std::string as;                  // digest --as
 };
 
 enum class Command { kRules, kDigest, kDiff };

@@ -46,20 +46,25 @@ const bind::Side* FindSide(const bind::Unit& unit, const std::string& name, Sess
   auto it = unit.sides.find(name);
   if (it != unit.sides.end()) return &it->second;
   auto& d = session.Misuse(fmt::format("there is no side `{}`", diag::Printable(name)));
-  if (auto near = diag::Nearest(name, unit.side_order)) d.Help(fmt::format("there is `{}`", *near));
-  else if (!unit.side_order.empty()) d.Help(fmt::format("the sides are {}", diag::Enumerate(unit.side_order, 30)));
+  if (auto near = diag::Nearest(name, unit.side_order))
+    d.Help(fmt::format("there is `{}`", *near));
+  else if (!unit.side_order.empty())
+    d.Help(fmt::format("the sides are {}", diag::Enumerate(unit.side_order, 30)));
   return nullptr;
 }
 
 std::optional<nlohmann::json> ParseConfiguration(const std::string& text, const std::string& path, Session& session) {
   nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
   if (config.is_object()) return config;
-  session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: {}", diag::Printable(path), config.is_discarded() ? "is no JSON" : "is no JSON object"));
+  session.diagnostics.Error(
+      Code::kFile, {},
+      fmt::format("{}: {}", diag::Printable(path), config.is_discarded() ? "is no JSON" : "is no JSON object"));
   return std::nullopt;
 }
 
 // Scalars are evaluated in float64 over the source's scalars, by role.
-Result<double> EvaluateScalar(const index::ScalarTarget& scalar, const std::vector<double>& inputs, const bind::Scope& dimensions) {
+Result<double> EvaluateScalar(const index::ScalarTarget& scalar, const std::vector<double>& inputs,
+                              const bind::Scope& dimensions) {
   bind::Scope scope;
   scope.config = dimensions.config;
   scope.name = [&](const std::string& name, SourceRange where) {
@@ -70,7 +75,8 @@ Result<double> EvaluateScalar(const index::ScalarTarget& scalar, const std::vect
   };
   bind::Value value = bind::Evaluate(*scalar.computed, scope, bind::Arithmetic::kReal);
   if (value.kind == bind::Value::Kind::kNumber) return value.number;
-  return Status::Value(fmt::format("`{}` is {}, no number", bind::ToString(*scalar.computed), value.failure ? value.failure->message : value.Show()));
+  return Status::Value(fmt::format("`{}` is {}, no number", bind::ToString(*scalar.computed),
+                                   value.failure ? value.failure->message : value.Show()));
 }
 
 }  // namespace
@@ -97,15 +103,18 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
   return unit;
 }
 
-std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options, Session& session) {
+std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
+                                 Session& session) {
   const bind::Side* side = FindSide(unit, spec.side, session);
   if (!side) return std::nullopt;
   std::vector<const formats::Format*> candidates = FormatsOf(*side);
   if (candidates.empty()) {
-    session.diagnostics.Error(Code::kFormat, side->where.front(), fmt::format("side `{}` has no format", side->name)).Help("a line `format safetensors` or `format hf` says what its files are");
+    session.diagnostics.Error(Code::kFormat, side->where.front(), fmt::format("side `{}` has no format", side->name))
+        .Help("a line `format safetensors` or `format hf` says what its files are");
     return std::nullopt;
   }
-  auto recognized = std::find_if(candidates.begin(), candidates.end(), [&](const auto* format) { return format->Recognizes(spec.path); });
+  auto recognized = std::find_if(candidates.begin(), candidates.end(),
+                                 [&](const auto* format) { return format->Recognizes(spec.path); });
   Source source;
   source.format = recognized == candidates.end() ? candidates.back() : *recognized;
   source.path = spec.path;
@@ -123,7 +132,8 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
     }
     source.config = ParseConfiguration(*text, options.config, session);
   } else if (!source.schema.config.empty()) {
-    source.config = ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
+    source.config =
+        ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -142,7 +152,9 @@ std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Se
     return std::nullopt;
   }
   if (!format) {
-    session.diagnostics.Error(Code::kFile, {}, fmt::format("{}: no checkpoint of a known format", diag::Printable(path))).Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));
+    session.diagnostics
+        .Error(Code::kFile, {}, fmt::format("{}: no checkpoint of a known format", diag::Printable(path)))
+        .Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));
     return std::nullopt;
   }
   auto schema = format->Read(path, {threads});
@@ -151,7 +163,8 @@ std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Se
   return std::nullopt;
 }
 
-bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from, const std::string& to) {
+bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from,
+                          const std::string& to) {
   bind::Request request;
   request.from = from;
   request.to = to;
@@ -166,7 +179,8 @@ bind::Request MakeRequest(const Options& options, const Source& source, const st
   return request;
 }
 
-std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request, Session& session) {
+std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request,
+                                Session& session) {
   diag::Diagnostics& diagnostics = session.diagnostics;
   auto program = bind::Bind(unit, source.schema, request, diagnostics);
   if (!program) return std::nullopt;
@@ -181,7 +195,8 @@ std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, co
   return Compiled{std::move(*program), std::move(*mapping), std::move(*index)};
 }
 
-std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to, const plan::Resources& resources, const Options& options, Session& session) {
+std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to,
+                                const plan::Resources& resources, const Options& options, Session& session) {
   const bind::End& end = compiled.program.ends.back();
   const formats::Format* format = formats::FindFormat(end.format);
   std::string variant = to.variant.empty() ? end.variant : to.variant;
@@ -194,7 +209,9 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   }
   for (int64_t rank : options.ranks) {
     if (rank < end.mesh.ranks()) continue;
-    session.Misuse(fmt::format("--ranks: there is no rank {}", rank)).Expected(fmt::format("ranks from 0 to {}: the mesh of the target is {}", end.mesh.ranks() - 1, end.mesh.ranks() == 1 ? "one rank" : end.mesh.ToString()));
+    session.Misuse(fmt::format("--ranks: there is no rank {}", rank))
+        .Expected(fmt::format("ranks from 0 to {}: the mesh of the target is {}", end.mesh.ranks() - 1,
+                              end.mesh.ranks() == 1 ? "one rank" : end.mesh.ToString()));
     return std::nullopt;
   }
   Planned planned;
@@ -207,14 +224,16 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     planned.extras = layout->extras;
     return *std::move(layout);
   };
-  auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, resources, session.diagnostics);
+  auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, resources,
+                              session.diagnostics);
   if (!plan) return std::nullopt;
   if (kCheckPhases) {
     std::string broken = plan::Verify(*plan);
     AOA_CHECK(broken.empty(), broken);
   }
   planned.plan = std::move(*plan);
-  if (auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr)) planned.extras.push_back({"config.json", config->dump(2) + "\n"});
+  if (auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr))
+    planned.extras.push_back({"config.json", config->dump(2) + "\n"});
   return planned;
 }
 
@@ -235,13 +254,16 @@ exec::TensorHead TargetHeadOf(const Compiled& compiled, uint32_t target) {
   bind::TensorId id = blocks ? compiled.index.blocks[target - weights].tensor : compiled.index.targets[target].tensor;
   const bind::Tensor& tensor = end.tensors[id];
   if (!blocks) return {end.NameOf(id), tensor.dtype, WholeShape(end.types[tensor.type])};
-  const bind::Tensor& weight = end.tensors[compiled.index.targets[compiled.index.blocks[target - weights].weight].tensor];
-  return {end.NameOf(id), tensor.dtype, plan::ScaleShape(WholeShape(end.types[weight.type]), end.families[tensor.family].blocks)};
+  const bind::Tensor& weight =
+      end.tensors[compiled.index.targets[compiled.index.blocks[target - weights].weight].tensor];
+  return {end.NameOf(id), tensor.dtype,
+          plan::ScaleShape(WholeShape(end.types[weight.type]), end.families[tensor.family].blocks)};
 }
 
 exec::ComputeScalar ScalarsOf(const Compiled& compiled) {
   return [&compiled](uint32_t index, const std::vector<double>& inputs) {
-    return EvaluateScalar(compiled.index.scalars[index], inputs, compiled.program.dimensions->ScopeAt(compiled.program.ends.size() - 1));
+    return EvaluateScalar(compiled.index.scalars[index], inputs,
+                          compiled.program.dimensions->ScopeAt(compiled.program.ends.size() - 1));
   };
 }
 

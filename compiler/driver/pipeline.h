@@ -29,7 +29,8 @@ struct Source {
   std::optional<nlohmann::json> config;
 };
 // Reads the source of a run; `spec` has a path.
-std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options, Session& session);
+std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
+                                 Session& session);
 
 // Reads a checkpoint of whatever format it is.
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session);
@@ -40,16 +41,18 @@ struct Compiled {
   prove::Mapping mapping;
   index::IndexProgram index;
 };
-std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request, Session& session);
+std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request,
+                                Session& session);
 
 // What the options ask of the compiler for a run between two sides.
 bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from, const std::string& to);
 
 struct Planned {
   Plan plan;
-  std::vector<ExtraFile> extras;     // small files of the target's format, and its configuration
+  std::vector<ExtraFile> extras;  // small files of the target's format, and its configuration
 };
-std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to, const plan::Resources& resources, const Options& options, Session& session);
+std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to,
+                                const plan::Resources& resources, const Options& options, Session& session);
 
 // The name of a target as the whole model has it, by OutShard::target.
 std::string TargetNameOf(const Compiled& compiled, uint32_t target);

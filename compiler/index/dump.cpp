@@ -9,10 +9,17 @@ namespace {
 
 std::string ToString(const ValueStep& step) {
   switch (step.kind) {
-    case ValueStep::Kind::kCast: return fmt::format("cast {}{}", Name(step.to), step.overflow == Overflow::kError ? "" : step.overflow == Overflow::kSaturate ? " saturate" : " inf");
-    case ValueStep::Kind::kAffine: return fmt::format("{}{} {}", step.inverse ? "inverse of " : "", step.scale, step.offset);
-    case ValueStep::Kind::kNormalize: return "normalize";
-    case ValueStep::Kind::kMean: return "mean";
+    case ValueStep::Kind::kCast:
+      return fmt::format("cast {}{}", Name(step.to),
+                         step.overflow == Overflow::kError      ? ""
+                         : step.overflow == Overflow::kSaturate ? " saturate"
+                                                                : " inf");
+    case ValueStep::Kind::kAffine:
+      return fmt::format("{}{} {}", step.inverse ? "inverse of " : "", step.scale, step.offset);
+    case ValueStep::Kind::kNormalize:
+      return "normalize";
+    case ValueStep::Kind::kMean:
+      return "mean";
   }
   return "";
 }
@@ -33,15 +40,22 @@ std::string Dump(const bind::Program& program, const IndexProgram& index) {
   }
   for (const Target& target : index.targets) {
     std::string slots;
-    for (uint32_t s = 0; s < target.slot_count; ++s) slots += fmt::format(" {}", Printable(from.NameOf(index.slots[target.first_slot + s])));
-    out += fmt::format("{} : {} = relation {} of{}{}\n", Printable(to.NameOf(target.tensor)), Name(to.tensors[target.tensor].dtype), target.relation, slots.empty() ? " nothing" : slots,
+    for (uint32_t s = 0; s < target.slot_count; ++s)
+      slots += fmt::format(" {}", Printable(from.NameOf(index.slots[target.first_slot + s])));
+    out += fmt::format("{} : {} = relation {} of{}{}\n", Printable(to.NameOf(target.tensor)),
+                       Name(to.tensors[target.tensor].dtype), target.relation, slots.empty() ? " nothing" : slots,
                        target.fill_last ? ", padded with the last" : "");
   }
   for (const ScalarTarget& scalar : index.scalars) {
-    out += fmt::format("{} = {}\n", Printable(to.NameOf(scalar.tensor)), scalar.computed ? bind::ToString(*scalar.computed) : Printable(from.NameOf(scalar.sources[0])));
+    out += fmt::format("{} = {}\n", Printable(to.NameOf(scalar.tensor)),
+                       scalar.computed ? bind::ToString(*scalar.computed) : Printable(from.NameOf(scalar.sources[0])));
   }
-  for (const BlockTarget& block : index.blocks) out += fmt::format("{} follows {}\n", Printable(to.NameOf(block.tensor)), Printable(to.NameOf(index.targets[block.weight].tensor)));
-  for (const Agreement& a : index.agreements) out += fmt::format("{} agrees with {} by relation {}\n", Printable(from.NameOf(a.copy)), Printable(from.NameOf(a.original)), a.relation);
+  for (const BlockTarget& block : index.blocks)
+    out += fmt::format("{} follows {}\n", Printable(to.NameOf(block.tensor)),
+                       Printable(to.NameOf(index.targets[block.weight].tensor)));
+  for (const Agreement& a : index.agreements)
+    out += fmt::format("{} agrees with {} by relation {}\n", Printable(from.NameOf(a.copy)),
+                       Printable(from.NameOf(a.original)), a.relation);
   return out;
 }
 

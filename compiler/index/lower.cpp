@@ -14,7 +14,6 @@ constexpr size_t kMostPieces = 1 << 22;  // of one relation
 
 }  // namespace
 
-
 std::optional<IndexProgram> Lowering::Run() {
   definitions_.resize(program_.ends.size());
   for (size_t e = 0; e < program_.ends.size(); ++e) definitions_[e].resize(program_.ends[e].tensors.size());
@@ -22,7 +21,9 @@ std::optional<IndexProgram> Lowering::Run() {
   for (size_t leg = 0; leg < program_.legs.size(); ++leg) {
     const bind::Leg& l = program_.legs[leg];
     for (size_t i = 0; i < l.instances.size(); ++i) {
-      if (mapping_.needed[leg][i] && !l.instances[i].incomplete && l.rules[l.instances[i].rule].kind != Rule::Kind::kDrop) Define(leg, l.instances[i]);
+      if (mapping_.needed[leg][i] && !l.instances[i].incomplete &&
+          l.rules[l.instances[i].rule].kind != Rule::Kind::kDrop)
+        Define(leg, l.instances[i]);
       if (diagnostics_.errors() > 20) return std::nullopt;
     }
   }
@@ -108,7 +109,8 @@ void Lowering::DefineSource() {
     d.slots = {id};
     if (tensor.family != kNoFamily && source.families[tensor.family].mean) {  // averaged as it is read
       Relation relation = out_.relations[d.relation];
-      for (Piece& piece : relation) piece.chain = Intern({{ValueStep::Kind::kMean}, {ValueStep::Kind::kCast, tensor.dtype}});
+      for (Piece& piece : relation)
+        piece.chain = Intern({{ValueStep::Kind::kMean}, {ValueStep::Kind::kCast, tensor.dtype}});
       d.relation = Intern(std::move(relation));
     }
     definitions_[0][id] = std::move(d);
@@ -146,8 +148,8 @@ void Lowering::ComposeWith(size_t leg, const Instance& instance, const Own& own,
   std::string key = fmt::format("{}", own.relation);
   std::map<TensorId, uint32_t> numbers;
   std::vector<std::vector<uint32_t>> renumbered;
-  std::vector<uint32_t> tables;       // the norms of the sources, which become one table
-  std::vector<int64_t> table_base;    // where those of each source begin in it
+  std::vector<uint32_t> tables;     // the norms of the sources, which become one table
+  std::vector<int64_t> table_base;  // where those of each source begin in it
   for (uint32_t use : own.uses) {
     const std::optional<Definition>& source = DefinitionAt(leg, instance.in[use]);
     AOA_CHECK(source.has_value(), "a statement reads what nothing defines");
@@ -164,7 +166,9 @@ void Lowering::ComposeWith(size_t leg, const Instance& instance, const Own& own,
   }
   if (!tables.empty()) d.norms = JoinedNorms(tables);
   if (d.norms && own.normalized) {
-    diagnostics_.Error(Code::kTooDeep, program_.legs[leg].rules[instance.rule].where, "what an earlier statement has normalized is normalized again")
+    diagnostics_
+        .Error(Code::kTooDeep, program_.legs[leg].rules[instance.rule].where,
+               "what an earlier statement has normalized is normalized again")
         .Note("the second lengths are those of values that no file holds")
         .Help("convert in two steps");
   }
@@ -184,9 +188,12 @@ void Lowering::ComposeWith(size_t leg, const Instance& instance, const Own& own,
       piece.table_base += table_base[s];
     }
     Relation second = out_.relations[own.relation];
-    bool ok = Compose(source, second, s, [this](uint32_t a, uint32_t b) { return JoinChains(a, b); }, result, kMostPieces);
+    bool ok = Compose(
+        source, second, s, [this](uint32_t a, uint32_t b) { return JoinChains(a, b); }, result, kMostPieces);
     if (!ok) {
-      diagnostics_.Error(Code::kTooDeep, program_.legs[leg].rules[instance.rule].where, "the layouts of this statement and of an earlier one are too unlike to be composed")
+      diagnostics_
+          .Error(Code::kTooDeep, program_.legs[leg].rules[instance.rule].where,
+                 "the layouts of this statement and of an earlier one are too unlike to be composed")
           .Note("their factorisations have no common refinement, and meeting by intervals takes millions of pieces")
           .Help("convert in two steps");
       break;
@@ -253,7 +260,8 @@ uint32_t Lowering::Norms(size_t leg, const Instance& instance, const Own& own) {
   }
   Own plain = own;
   plain.relation = Intern(std::move(order));
-  if (leg == 0 && std::all_of(own.uses.begin(), own.uses.end(), [&](uint32_t u) { return IsPlainSource(instance.in[u]); })) {
+  if (leg == 0 &&
+      std::all_of(own.uses.begin(), own.uses.end(), [&](uint32_t u) { return IsPlainSource(instance.in[u]); })) {
     source.relation = plain.relation;
     for (uint32_t use : own.uses) source.slots.push_back(instance.in[use]);
   } else {
@@ -288,7 +296,9 @@ void Lowering::DefineCopies() {
     for (Piece& piece : relation) piece.chain = chain;
     Definition d = *original;
     Relation result;
-    bool ok = Compose(out_.relations[original->relation], relation, 0, [this](uint32_t a, uint32_t b) { return JoinChains(a, b); }, result, kMostPieces);
+    bool ok = Compose(
+        out_.relations[original->relation], relation, 0, [this](uint32_t a, uint32_t b) { return JoinChains(a, b); },
+        result, kMostPieces);
     AOA_CHECK(ok, "a tied copy of too many pieces");
     d.relation = Intern(std::move(result));
     definitions[tie.copy] = std::move(d);
@@ -312,7 +322,8 @@ void Lowering::AddTarget(TensorId id) {
   out_.targets.push_back(std::move(target));
 }
 
-std::optional<IndexProgram> Lower(Program& program, const prove::Mapping& mapping, const bind::Request& request, diag::Diagnostics& diagnostics) {
+std::optional<IndexProgram> Lower(Program& program, const prove::Mapping& mapping, const bind::Request& request,
+                                  diag::Diagnostics& diagnostics) {
   return Lowering(program, mapping, request, diagnostics).Run();
 }
 

@@ -1,5 +1,5 @@
-// How index::Lower works, for the files of this folder: statements become relations, relations are composed from the source
-// on, and what follows a weight (states, scalars, block scales) is derived from its relation.
+// How index::Lower works, for the files of this folder: statements become relations, relations are composed from the
+// source on, and what follows a weight (states, scalars, block scales) is derived from its relation.
 #pragma once
 
 #include <map>
@@ -36,7 +36,8 @@ struct Definition {
 
 class Lowering {
  public:
-  Lowering(Program& program, const prove::Mapping& mapping, const bind::Request& request, diag::Diagnostics& diagnostics)
+  Lowering(Program& program, const prove::Mapping& mapping, const bind::Request& request,
+           diag::Diagnostics& diagnostics)
       : program_(program), mapping_(mapping), request_(request), diagnostics_(diagnostics) {
     out_.chains.emplace_back();
   }
@@ -74,10 +75,12 @@ class Lowering {
     const MatchedVariable* variable;
     int64_t table_stride;
   };
-  void AddPieces(size_t leg, const Instance& instance, const MatchedPiece& p, size_t member, const bind::RuleView& view, const std::vector<size_t>& first_in, const Own& own, DType to,
-                 std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses, Relation& relation, int64_t& norms);
-  void Choose(size_t leg, const Instance& instance, const Rule& rule, size_t tensor, const std::vector<Choice>& choices, size_t i, const Piece& base, DType to,
-              std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses, Relation& relation);
+  void AddPieces(size_t leg, const Instance& instance, const MatchedPiece& p, size_t member, const bind::RuleView& view,
+                 const std::vector<size_t>& first_in, const Own& own, DType to, std::map<uint32_t, uint32_t>& numbers,
+                 std::vector<uint32_t>& uses, Relation& relation, int64_t& norms);
+  void Choose(size_t leg, const Instance& instance, const Rule& rule, size_t tensor, const std::vector<Choice>& choices,
+              size_t i, const Piece& base, DType to, std::map<uint32_t, uint32_t>& numbers, std::vector<uint32_t>& uses,
+              Relation& relation);
   static ValueChain ChainOf(const Rule& rule, DType from, DType to);
   Constant FillOf(const Rule& rule, DType to);
 

@@ -27,8 +27,10 @@ void Lowering::AddStates() {
     int from_role = 0;
     const bind::Role* from = FindRole(program_.ends[0], to.roles[r].name, from_role);
     for (size_t t = 0; t < weights; ++t) {
-      if (to.roles[r].scalar) AddScalar(t, static_cast<int>(r), from, from_role);
-      else if (from && !from->scalar) AddState(t, static_cast<int>(r), *from, from_role);
+      if (to.roles[r].scalar)
+        AddScalar(t, static_cast<int>(r), from, from_role);
+      else if (from && !from->scalar)
+        AddState(t, static_cast<int>(r), *from, from_role);
       if (diagnostics_.errors() > 20) return;
     }
   }
@@ -40,7 +42,10 @@ TensorId Lowering::StateOf(TensorId weight, const bind::Role& role, int index) {
   TensorId state = source.FindState(weight, index);
   if (state != kNoTensor && source.tensors[state].present) return state;
   SourceRange where = role.node->where;
-  diagnostics_.Error(Code::kMissing, where, fmt::format("`{}` is missing: the {} of `{}`", diag::Printable(role.prefix + source.NameOf(weight) + role.suffix), role.name, diag::Printable(source.NameOf(weight))));
+  diagnostics_.Error(
+      Code::kMissing, where,
+      fmt::format("`{}` is missing: the {} of `{}`", diag::Printable(role.prefix + source.NameOf(weight) + role.suffix),
+                  role.name, diag::Printable(source.NameOf(weight))));
   return kNoTensor;
 }
 
@@ -54,7 +59,9 @@ TensorId Lowering::AddStateTensor(size_t weight_target, int role, DType dtype) {
   state.weight = weight;
   state.dtype = dtype;
   state.present = true;
-  return to.AddState(to.roles[static_cast<size_t>(role)].prefix + to.NameOf(weight) + to.roles[static_cast<size_t>(role)].suffix, state);
+  return to.AddState(
+      to.roles[static_cast<size_t>(role)].prefix + to.NameOf(weight) + to.roles[static_cast<size_t>(role)].suffix,
+      state);
 }
 
 void Lowering::AddState(size_t weight_target, int role, const bind::Role& from, int from_role) {
@@ -69,7 +76,10 @@ void Lowering::AddState(size_t weight_target, int role, const bind::Role& from, 
     if (state == kNoTensor) return;
     DType dtype = program_.ends[0].tensors[state].dtype;
     if (arriving && *arriving != dtype && !to_role.dtype) {
-      diagnostics_.Error(Code::kCast, to_role.node->where, fmt::format("states `{}` of one tensor are {} and {}", from.name, Name(*arriving), Name(dtype))).Help("a type after the template casts them: `: f32`");
+      diagnostics_
+          .Error(Code::kCast, to_role.node->where,
+                 fmt::format("states `{}` of one tensor are {} and {}", from.name, Name(*arriving), Name(dtype)))
+          .Help("a type after the template casts them: `: f32`");
       return;
     }
     if (!arriving) arriving = dtype;
@@ -84,7 +94,9 @@ void Lowering::AddState(size_t weight_target, int role, const bind::Role& from, 
       piece.chain = 0;
       piece.in_base = Intern(Constant{dtype, 0});
     } else {
-      piece.chain = StateChain(out_.chains[piece.chain], program_.ends[0].tensors[out_.slots[target.first_slot + piece.source]].dtype, dtype, from.name == "master");
+      piece.chain = StateChain(out_.chains[piece.chain],
+                               program_.ends[0].tensors[out_.slots[target.first_slot + piece.source]].dtype, dtype,
+                               from.name == "master");
     }
   }
   target.relation = Intern(std::move(relation));
@@ -103,7 +115,9 @@ uint32_t Lowering::StateChain(const ValueChain& weight, DType from, DType to, bo
     }
   }
   if (chain.empty() && from != to) {
-    if (!IsFloat(from) || !IsFloat(to)) diagnostics_.Error(Code::kCast, {}, fmt::format("a state is {} and would become {}: no cast leads there", Name(from), Name(to)));
+    if (!IsFloat(from) || !IsFloat(to))
+      diagnostics_.Error(Code::kCast, {},
+                         fmt::format("a state is {} and would become {}: no cast leads there", Name(from), Name(to)));
     chain.push_back({ValueStep::Kind::kCast, to});
   }
   return Intern(chain);
@@ -126,7 +140,10 @@ void Lowering::AddScalar(size_t weight_target, int role, const bind::Role* from,
     if (!gather(*from, from_role, scalar.sources) || scalar.sources.empty()) return;
     dtype = program_.ends[0].tensors[scalar.sources[0]].dtype;
     if (to_role.dtype && *to_role.dtype != dtype) {
-      diagnostics_.Error(Code::kScalar, to_role.node->where, fmt::format("scalar `{}` is {} in the source", to_role.name, Name(dtype))).Note("a scalar that is carried keeps its type");
+      diagnostics_
+          .Error(Code::kScalar, to_role.node->where,
+                 fmt::format("scalar `{}` is {} in the source", to_role.name, Name(dtype)))
+          .Note("a scalar that is carried keeps its type");
       return;
     }
   } else if (to_role.node->computed) {
@@ -137,7 +154,9 @@ void Lowering::AddScalar(size_t weight_target, int role, const bind::Role* from,
       int index = 0;
       const bind::Role* input = FindRole(program_.ends[0], name, index);
       if (!input || !input->scalar) {
-        diagnostics_.Error(Code::kScalar, scalar.computed->where, fmt::format("side `{}` has no scalar `{}` to compute `{}` from", program_.ends[0].side->name, name, to_role.name));
+        diagnostics_.Error(Code::kScalar, scalar.computed->where,
+                           fmt::format("side `{}` has no scalar `{}` to compute `{}` from", program_.ends[0].side->name,
+                                       name, to_role.name));
         return;
       }
       scalar.inputs.emplace_back(name, std::vector<TensorId>{});
@@ -167,7 +186,10 @@ void Lowering::AddBlocks() {
       for (uint32_t s = 0; s < out_.targets[t].slot_count; ++s) {
         TensorId scale = ScaleOf(source, out_.slots[out_.targets[t].first_slot + s]);
         if (scale == kNoTensor) {
-          diagnostics_.Error(Code::kBlocks, family.where, fmt::format("`{}` has no block scales in the source", diag::Printable(source.NameOf(out_.slots[out_.targets[t].first_slot + s]))))
+          diagnostics_
+              .Error(Code::kBlocks, family.where,
+                     fmt::format("`{}` has no block scales in the source",
+                                 diag::Printable(source.NameOf(out_.slots[out_.targets[t].first_slot + s]))))
               .Note(fmt::format("`{}` needs them", diag::Printable(family.pattern.Spell(*values))));
           return;
         }

@@ -1,4 +1,5 @@
-// What a rule file says, as trees. Nothing is expanded, looked up or evaluated here; every node has its place in the text.
+// What a rule file says, as trees. Nothing is expanded, looked up or evaluated here; every node has its place in the
+// text.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +51,8 @@ struct Axis;
 
 // `@tp`, `@tp.ep`, `@tp~ceil`
 struct Cut {
-  std::vector<Ident> axes;            // outermost first
-  std::optional<Ident> rounding;      // ceil or front; none is even
+  std::vector<Ident> axes;        // outermost first
+  std::optional<Ident> rounding;  // ceil or front; none is even
   SourceRange where;
 };
 
@@ -128,15 +129,26 @@ struct Equation {
 
 struct SideItem;
 
-struct Format { Ident name; std::optional<Ident> variant; SourceRange where; };
-struct MeshLine { std::vector<Ident> axes; SourceRange where; };
-struct Overlay { std::vector<Ident> axes; std::vector<Ident> on; SourceRange where; };
+struct Format {
+  Ident name;
+  std::optional<Ident> variant;
+  SourceRange where;
+};
+struct MeshLine {
+  std::vector<Ident> axes;
+  SourceRange where;
+};
+struct Overlay {
+  std::vector<Ident> axes;
+  std::vector<Ident> on;
+  SourceRange where;
+};
 
 // place l on pp [interleave X] [by [..]] [surplus first|last] [numbered locally]
 struct Place {
   Ident variable, axis;
-  ExprPtr interleave;          // null, a number or a name
-  std::vector<ExprPtr> by;     // empty, or one count (a number) per stage
+  ExprPtr interleave;       // null, a number or a name
+  std::vector<ExprPtr> by;  // empty, or one count (a number) per stage
   std::optional<Ident> surplus;
   bool numbered_locally = false;
   SourceRange where;
@@ -153,11 +165,26 @@ struct Role {
   SourceRange where;
 };
 
-struct Zero { Ident axis, by; SourceRange where; };
-struct ConfigEntry { Ident key, name; SourceRange where; };
-struct Config { std::vector<ConfigEntry> entries; SourceRange where; };
-struct Remove { std::vector<Name> names; SourceRange where; };
-struct DimsBlock { std::vector<Equation> equations; SourceRange where; };
+struct Zero {
+  Ident axis, by;
+  SourceRange where;
+};
+struct ConfigEntry {
+  Ident key, name;
+  SourceRange where;
+};
+struct Config {
+  std::vector<ConfigEntry> entries;
+  SourceRange where;
+};
+struct Remove {
+  std::vector<Name> names;
+  SourceRange where;
+};
+struct DimsBlock {
+  std::vector<Equation> equations;
+  SourceRange where;
+};
 
 // A tensor of a side: NAME [type] [attributes in any order].
 struct Declaration {
@@ -177,7 +204,9 @@ struct Declaration {
 };
 
 struct SideItem {
-  std::variant<Format, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>, If<SideItem>> item;
+  std::variant<Format, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>,
+               If<SideItem>>
+      item;
 };
 
 struct Side {
@@ -190,11 +219,11 @@ struct Side {
 
 // One tensor of a statement, or `_`.
 struct Operand {
-  bool blank = false;                        // _
+  bool blank = false;  // _
   Name name;
   std::optional<std::pair<int64_t, int64_t>> slice;  // name[a:b] stands for name_a .. name_(b-1)
   SourceRange slice_where;
-  bool transposed = false;                   // ^T
+  bool transposed = false;  // ^T
   SourceRange transposed_where;
   std::optional<Type> type;
   std::optional<DType> dtype;
@@ -206,7 +235,7 @@ struct Operand {
 struct Attribute {
   Ident key;
   enum class Value { kFlag, kNumber, kWord, kString } kind = Value::kFlag;
-  std::string text;   // the word, the text of the string, or the number as written
+  std::string text;  // the word, the text of the string, or the number as written
   double number = 0;
   std::optional<int64_t> integer;
   SourceRange value_where;
@@ -234,12 +263,26 @@ struct Map {
 
 // ---------------------------------------------------------------- files
 
-struct Family { Ident name; SourceRange where; };
-struct Import { std::string path; SourceRange path_where; SourceRange where; };
+struct Family {
+  Ident name;
+  SourceRange where;
+};
+struct Import {
+  std::string path;
+  SourceRange path_where;
+  SourceRange where;
+};
 
 // default { from SIDE "PATH"  to SIDE "PATH" }
-struct DefaultEnd { Ident side; std::string path; SourceRange where; };
-struct Default { std::optional<DefaultEnd> from, to; SourceRange where; };
+struct DefaultEnd {
+  Ident side;
+  std::string path;
+  SourceRange where;
+};
+struct Default {
+  std::optional<DefaultEnd> from, to;
+  SourceRange where;
+};
 
 using Item = std::variant<Family, Import, DimsBlock, Side, Map, Default>;
 

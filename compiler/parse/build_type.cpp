@@ -50,7 +50,8 @@ std::optional<std::pair<int64_t, int64_t>> Builder::BuildSlice(AoaParser::Bracke
         .Note("`name[0:3]` stands for `name_0, name_1, name_2`");
   constexpr int64_t kMost = 100'000;  // tensors of one model
   if (to > from && to - from > kMost) {
-    Error(Code::kSyntax, Range(tree), "the slice " + Quote(Range(tree).text()) + " stands for more than " + std::to_string(kMost) + " tensors");
+    Error(Code::kSyntax, Range(tree),
+          "the slice " + Quote(Range(tree).text()) + " stands for more than " + std::to_string(kMost) + " tensors");
     to = from;
   }
   return std::pair(from, to);

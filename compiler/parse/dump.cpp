@@ -73,9 +73,7 @@ class Dumper {
   void Node(const ast::Family& node) { Line("family {}", node.name.text); }
   void Node(const ast::Import& node) { Line("import {}", Json(node.path)); }
   void Node(const ast::Side& node) { Block(fmt::format("side {}", node.name.text), node.items); }
-  void Node(const ast::Map& node) {
-    Block(fmt::format("map {} <-> {}", node.left.text, node.right.text), node.items);
-  }
+  void Node(const ast::Map& node) { Block(fmt::format("map {} <-> {}", node.left.text, node.right.text), node.items); }
 
   void Node(const ast::Default& node) {
     Line("default");

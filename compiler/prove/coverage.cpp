@@ -14,7 +14,6 @@ std::string Shown(const std::string& name) { return "`" + diag::Printable(name) 
 
 }  // namespace
 
-
 // ---------------------------------------------------------------- presence
 
 void Prover::CheckSources() {
@@ -25,7 +24,8 @@ void Prover::CheckSources() {
     for (size_t i = 0; i < l.instances.size(); ++i) {
       const Instance& instance = l.instances[i];
       bool dropped = l.rules[instance.rule].kind == Rule::Kind::kDrop && request_.only.empty();
-      if (!instance.incomplete || !(dropped || mapping_.needed[leg][i]) || l.rules[instance.rule].matches_nothing) continue;
+      if (!instance.incomplete || !(dropped || mapping_.needed[leg][i]) || l.rules[instance.rule].matches_nothing)
+        continue;
       CollectMissing(leg, instance, seen, missing);
     }
     for (const Missing& m : missing) ReportMissing(leg, m);
@@ -36,7 +36,8 @@ void Prover::CheckSources() {
   }
 }
 
-void Prover::CollectMissing(size_t leg, const Instance& instance, std::set<TensorId>& seen, std::vector<Missing>& missing) {
+void Prover::CollectMissing(size_t leg, const Instance& instance, std::set<TensorId>& seen,
+                            std::vector<Missing>& missing) {
   const End& end = program_.ends[leg];
   SourceRange read = program_.legs[leg].rules[instance.rule].where;
   for (TensorId id : instance.in) {
@@ -58,8 +59,8 @@ void Prover::ReportMissing(size_t leg, const Missing& missing) {
   std::vector<std::string> names;
   for (TensorId id : missing.tensors) names.push_back(Shown(end.NameOf(id)));
   SourceRange where = missing.family ? missing.family->where : missing.read;
-  auto& d = diagnostics_.Error(Code::kMissing, where,
-                               fmt::format("{} {} missing", diag::Enumerate(names, 8), names.size() == 1 ? "is" : "are"));
+  auto& d = diagnostics_.Error(
+      Code::kMissing, where, fmt::format("{} {} missing", diag::Enumerate(names, 8), names.size() == 1 ? "is" : "are"));
   if (missing.family) {
     d.Label("declared here");
     bool itself = missing.read.file == where.file && missing.read.begin == where.begin;  // a side to itself
@@ -83,7 +84,9 @@ void Prover::ReportNothing(size_t leg, const Rule& rule) {
   for (const bind::Operand& o : backwards ? rule.statement->right : rule.statement->left) {
     if (o.node->blank) continue;
     std::string name = o.pattern.text();
-    auto& d = diagnostics_.Error(Code::kMatchesNothing, rule.where, fmt::format("`{}` matches no tensor of {}", name, leg == 0 ? "the source" : fmt::format("side `{}`", end.side->name)));
+    auto& d = diagnostics_.Error(Code::kMatchesNothing, rule.where,
+                                 fmt::format("`{}` matches no tensor of {}", name,
+                                             leg == 0 ? "the source" : fmt::format("side `{}`", end.side->name)));
     SuggestNear(name, end, d);
     d.Help("`optional` after the statement lets its tensors be absent");
     return;
@@ -113,7 +116,9 @@ void Prover::CheckDropped(size_t leg) {
     for (TensorId id : instance.in) {
       auto it = dropped.find(id);
       if (it == dropped.end()) continue;
-      diagnostics_.Error(Code::kDroppedAndRead, it->second, fmt::format("{} is dropped here", Shown(program_.ends[leg].NameOf(id))))
+      diagnostics_
+          .Error(Code::kDroppedAndRead, it->second,
+                 fmt::format("{} is dropped here", Shown(program_.ends[leg].NameOf(id))))
           .Also(l.rules[instance.rule].where, "and read here")
           .Note("the statement that reads it would have nothing to read");
       dropped.erase(it);
@@ -137,15 +142,22 @@ void Prover::CheckConsumed(size_t leg) {
   for (TensorId id = 0; id < end.tensors.size(); ++id) {
     const Tensor& tensor = end.tensors[id];
     if (!tensor.present || tensor.temporary || tensor.role >= 0 || consumed[id]) continue;
-    if (tensor.family != kNoFamily && end.families[tensor.family].blocks_of && ConsumedWeight(end, id, consumed)) continue;
+    if (tensor.family != kNoFamily && end.families[tensor.family].blocks_of && ConsumedWeight(end, id, consumed))
+      continue;
     if (!ReportAgainst(leg, end.NameOf(id), true)) left.push_back(id);
   }
   if (left.empty()) return;
   std::vector<std::string> names;
   for (TensorId id : left) names.push_back(Shown(end.NameOf(id)));
-  const Family* family = end.tensors[left[0]].family == kNoFamily ? nullptr : &end.families[end.tensors[left[0]].family];
-  SourceRange where = family && family->declaration ? family->where : l.map && !l.map->where.empty() ? l.map->where.back() : SourceRange{};
-  auto& d = diagnostics_.Error(Code::kNotConsumed, where, fmt::format("{} tensor{} of side `{}` {} read by no statement: {}", left.size(), left.size() == 1 ? "" : "s", end.side->name, left.size() == 1 ? "is" : "are", diag::Enumerate(names, 8)));
+  const Family* family =
+      end.tensors[left[0]].family == kNoFamily ? nullptr : &end.families[end.tensors[left[0]].family];
+  SourceRange where = family && family->declaration    ? family->where
+                      : l.map && !l.map->where.empty() ? l.map->where.back()
+                                                       : SourceRange{};
+  auto& d = diagnostics_.Error(
+      Code::kNotConsumed, where,
+      fmt::format("{} tensor{} of side `{}` {} read by no statement: {}", left.size(), left.size() == 1 ? "" : "s",
+                  end.side->name, left.size() == 1 ? "is" : "are", diag::Enumerate(names, 8)));
   d.Expected("every tensor of the source read or dropped");
   std::string name = diag::Printable(end.NameOf(left[0]));
   d.Help(fmt::format("`{}` drops it", l.backwards ? "_ <- " + name : name + " -> _"));
@@ -173,8 +185,12 @@ bool Prover::ReportAgainst(size_t leg, const std::string& name, bool in) {
     for (const bind::Operand& o : operands) {
       if (o.node->blank || !(o.pattern.text() == name || o.pattern.Match(name))) continue;
       if (!against_reported_.insert(s).second) return true;
-      diagnostics_.Error(Code::kOneWay, s->node->where, fmt::format("this statement goes the other way, and nothing else {} {}", in ? "reads" : "makes", Shown(name)))
-          .Expected(fmt::format("a statement from `{}` to `{}`", program_.ends[leg].side->name, program_.ends[leg + 1].side->name))
+      diagnostics_
+          .Error(Code::kOneWay, s->node->where,
+                 fmt::format("this statement goes the other way, and nothing else {} {}", in ? "reads" : "makes",
+                             Shown(name)))
+          .Expected(fmt::format("a statement from `{}` to `{}`", program_.ends[leg].side->name,
+                                program_.ends[leg + 1].side->name))
           .Help("a pair of `->` and `<-` gives each direction its own statement");
       return true;
     }
@@ -235,7 +251,8 @@ void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& b
       values[bounds[i].first] = bounds[i].second.first;
     }
   }
-  auto& d = diagnostics_.Error(Code::kNotProduced, family.where, fmt::format("no statement makes {}", diag::Enumerate(names, 8)));
+  auto& d = diagnostics_.Error(Code::kNotProduced, family.where,
+                               fmt::format("no statement makes {}", diag::Enumerate(names, 8)));
   d.Label("declared here");
   d.Expected(fmt::format("every tensor of side `{}` made once", end.side->name));
   d.Help("`optional` after a declaration lets it be absent, `_ -> NAME` creates it");

@@ -26,12 +26,16 @@ std::string Dump(const bind::Program& program, const Mapping& mapping) {
     const std::vector<bind::Rule>& rules = program.legs[leg].rules;
     for (size_t r = 0; r < rules.size(); ++r) {
       if (r >= mapping.views[leg].size() || mapping.views[leg][r].empty()) continue;
-      if (rules[r].where) out += fmt::format("  {}:{}\n", rules[r].where.file->path(), rules[r].where.file->PositionOf(rules[r].where.begin).line);
-      else out += "  identity\n";
+      if (rules[r].where)
+        out += fmt::format("  {}:{}\n", rules[r].where.file->path(),
+                           rules[r].where.file->PositionOf(rules[r].where.begin).line);
+      else
+        out += "  identity\n";
       for (const MatchedView& view : mapping.views[leg][r]) {
         for (const MatchedPiece& piece : view) {
           std::string extents;
-          for (const MatchedVariable& v : piece.variables) extents += fmt::format("{}{}={}", extents.empty() ? "" : " ", v.name, v.extent);
+          for (const MatchedVariable& v : piece.variables)
+            extents += fmt::format("{}{}={}", extents.empty() ? "" : " ", v.name, v.extent);
           out += fmt::format("    {} -> {}  ({})\n", Side(piece, false), Side(piece, true), extents);
         }
       }

@@ -32,7 +32,6 @@ bool GlobMatches(std::string_view glob, std::string_view name) {
 
 }  // namespace
 
-
 std::optional<Mapping> Prover::Run() {
   MatchViews();
   if (diagnostics_.HasErrors()) return std::nullopt;
@@ -71,7 +70,8 @@ MatchedView Prover::MatchView(const Rule& rule, const bind::RuleView& view, bool
   SourceRange where = rule.where ? rule.where : view.out.empty() ? SourceRange{} : view.out[0].where;
   const char* in_name = backwards ? "right" : "left";
   const char* out_name = backwards ? "left" : "right";
-  if (rule.kind != Rule::Kind::kCopy) return Match(view, where, in_name, out_name, diagnostics_).value_or(MatchedView{});
+  if (rule.kind != Rule::Kind::kCopy)
+    return Match(view, where, in_name, out_name, diagnostics_).value_or(MatchedView{});
   MatchedView all;
   for (uint32_t o = 0; o < view.out.size(); ++o) {
     auto matched = Match({{view.in[0]}, {view.out[o]}}, where, in_name, out_name, diagnostics_);
@@ -92,10 +92,12 @@ MatchedView Prover::Created(const bind::RuleView& view) {
       MatchedPiece filled;
       filled.out = o;
       filled.out_base = piece.base;
-      for (const PieceVariable& v : piece.variables) filled.variables.push_back({v.name, v.extent, 0, v.stride, false, false});
+      for (const PieceVariable& v : piece.variables)
+        filled.variables.push_back({v.name, v.extent, 0, v.stride, false, false});
       int64_t stride = 1;
       for (size_t i = view.out[o].stacked.size(); i-- > 0;) {
-        filled.variables.insert(filled.variables.begin(), {view.out[o].stacked[i].name, view.out[o].stacked[i].extent, 0, stride, false, true});
+        filled.variables.insert(filled.variables.begin(),
+                                {view.out[o].stacked[i].name, view.out[o].stacked[i].extent, 0, stride, false, true});
         stride *= view.out[o].stacked[i].extent;
       }
       out.push_back(std::move(filled));
@@ -119,8 +121,11 @@ void Prover::ChooseTargets() {
     wanted.insert(id);
   }
   if (!request_.only.empty() && wanted.empty()) {
-    auto& d = diagnostics_.Error(Code::kCommandLine, {}, fmt::format("--only: `{}` matches no tensor of side `{}`", diag::Printable(request_.only), target.side->name));
-    if (!target.tensors.empty()) d.Note(fmt::format("its tensors have names like `{}`", diag::Printable(target.NameOf(0))));
+    auto& d = diagnostics_.Error(
+        Code::kCommandLine, {},
+        fmt::format("--only: `{}` matches no tensor of side `{}`", diag::Printable(request_.only), target.side->name));
+    if (!target.tensors.empty())
+      d.Note(fmt::format("its tensors have names like `{}`", diag::Printable(target.NameOf(0))));
   }
   for (TensorId id : wanted) mapping_.targets.push_back(id);
   for (const bind::Tie& tie : target.ties) {
@@ -137,14 +142,18 @@ void Prover::ChooseTargets() {
       for (TensorId out : instance.out) needed[i] = needed[i] || wanted.contains(out);
       if (!needed[i]) continue;
       for (TensorId in : instance.in) {
-        if (in & kResult) wanted.insert(in & ~kResult);
-        else wanted_before.insert(in);
+        if (in & kResult)
+          wanted.insert(in & ~kResult);
+        else
+          wanted_before.insert(in);
       }
     }
     wanted = std::move(wanted_before);
   }
 }
 
-std::optional<Mapping> Prove(Program& program, const bind::Request& request, diag::Diagnostics& diagnostics) { return Prover(program, request, diagnostics).Run(); }
+std::optional<Mapping> Prove(Program& program, const bind::Request& request, diag::Diagnostics& diagnostics) {
+  return Prover(program, request, diagnostics).Run();
+}
 
 }  // namespace aoa::prove

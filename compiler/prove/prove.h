@@ -1,8 +1,9 @@
 // The proof: after it the author can make no further mistake, only the world can fail.
 //
-// `CheckRules` works on a rule file alone, with dimensions as symbols: every statement is typed by structure, whatever the
-// checkpoint. `Prove` works on a bound program: the same typing with extents, element types followed through every step,
-// and coverage of both ends (every tensor of the source is read or dropped, every tensor of the target is made once).
+// `CheckRules` works on a rule file alone, with dimensions as symbols: every statement is typed by structure, whatever
+// the checkpoint. `Prove` works on a bound program: the same typing with extents, element types followed through every
+// step, and coverage of both ends (every tensor of the source is read or dropped, every tensor of the target is made
+// once).
 #pragma once
 
 #include <optional>

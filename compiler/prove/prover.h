@@ -1,5 +1,5 @@
-// How prove::Prove works, for the files of this folder: views are matched piece by piece, the tensors that are wanted are
-// chosen, both ends are covered, and element types follow the statements.
+// How prove::Prove works, for the files of this folder: views are matched piece by piece, the tensors that are wanted
+// are chosen, both ends are covered, and element types follow the statements.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,8 @@ using diag::Code;
 
 class Prover {
  public:
-  Prover(Program& program, const bind::Request& request, diag::Diagnostics& diagnostics) : program_(program), request_(request), diagnostics_(diagnostics) {}
+  Prover(Program& program, const bind::Request& request, diag::Diagnostics& diagnostics)
+      : program_(program), request_(request), diagnostics_(diagnostics) {}
   std::optional<Mapping> Run();
 
  private:
@@ -69,7 +70,8 @@ class Prover {
   void FollowTypes(size_t leg);
   const Tensor& At(size_t leg, TensorId ref) const;
   void FollowInstance(size_t leg, const Instance& instance, const Rule& rule);
-  DType OutType(size_t leg, TensorId out, const bind::Operand* operand, const Rule& rule, std::optional<DType> arriving, bool mixed);
+  DType OutType(size_t leg, TensorId out, const bind::Operand* operand, const Rule& rule, std::optional<DType> arriving,
+                bool mixed);
   void ReportMixed(size_t leg, const Rule& rule, TensorId a, TensorId b, TensorId out);
   void CheckPromise(size_t leg, TensorId ref, const bind::Operand* operand, const Rule& rule);
   void WarnOfRounding(const Rule& rule, DType stored, SourceRange where);

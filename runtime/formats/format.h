@@ -1,5 +1,5 @@
-// The file formats. A format knows files: how to find them below a path, what their headers say, how to lay them out. It
-// knows no rules and no model.
+// The file formats. A format knows files: how to find them below a path, what their headers say, how to lay them out.
+// It knows no rules and no model.
 #pragma once
 
 #include <cstdint>
@@ -30,14 +30,15 @@ class Format {
   // Whether `path` looks like a checkpoint of this format (existence of files, first bytes). Cheap.
   virtual bool Recognizes(const std::string& path) const = 0;
 
-  // Reads all headers below `path` (a file or a folder) and checks them strictly. No tensor byte is read. Every error names
-  // the file, the place in it and the reason; names of tensors in messages are printable.
+  // Reads all headers below `path` (a file or a folder) and checks them strictly. No tensor byte is read. Every error
+  // names the file, the place in it and the reason; names of tensors in messages are printable.
   virtual Result<Schema> Read(const std::string& path, const ReadOptions& options) const = 0;
 
   // Lays out a target. Deterministic in its arguments.
   virtual Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const = 0;
 
-  // Files beside the tensors that belong to the model and travel with it (configuration, tokenizer): names below `path`.
+  // Files beside the tensors that belong to the model and travel with it (configuration, tokenizer): names below
+  // `path`.
   virtual std::vector<std::string> Companions(const std::string& path) const = 0;
 };
 

@@ -41,10 +41,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {
-  static const std::vector<std::string> words = {
-      "{", "}", "[", "]", "(", ")", " -> ", " <-> ", "<-", ",", "\n", "\"", "'", "#", "side ", "map ", "dims ",
-      "if ", "else ", "else if", "for l in 0..", "${", "$l", "^T", "@tp", " : f32", "axis ", "pad(", "not ", "copy",
-      "{a,b}", "\r\n", "\xEF\xBB\xBF", "*", "_", "\\u0", "config.", " stored ", " optional", "..", "==", "?=",
-      "1.5e3", "\xC3\xA9"};
+  static const std::vector<std::string> words = {"{",       "}",        "[",
+                                                 "]",       "(",        ")",
+                                                 " -> ",    " <-> ",    "<-",
+                                                 ",",       "\n",       "\"",
+                                                 "'",       "#",        "side ",
+                                                 "map ",    "dims ",    "if ",
+                                                 "else ",   "else if",  "for l in 0..",
+                                                 "${",      "$l",       "^T",
+                                                 "@tp",     " : f32",   "axis ",
+                                                 "pad(",    "not ",     "copy",
+                                                 "{a,b}",   "\r\n",     "\xEF\xBB\xBF",
+                                                 "*",       "_",        "\\u0",
+                                                 "config.", " stored ", " optional",
+                                                 "..",      "==",       "?=",
+                                                 "1.5e3",   "\xC3\xA9"};
   return words;
 }

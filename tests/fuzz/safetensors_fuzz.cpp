@@ -223,9 +223,35 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {
-  static const std::vector<std::string> words = {
-      "\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", "1", ".", "e", "null", "\\u0000", "\\ud800", "\\u0061",
-      "\xff", "\xc3\xa9", "\n", " ", "\"__metadata__\":{\"a\":\"b\"},", "\"dtype\":\"F32\",", "\"shape\":[2]",
-      "\"data_offsets\":[0,8]", "\"w\":{}", "18446744073709551616", "4611686018427387904", "{}", "\"weight_map\":"};
+  static const std::vector<std::string> words = {"\"",
+                                                 "\\",
+                                                 "{",
+                                                 "}",
+                                                 "[",
+                                                 "]",
+                                                 ",",
+                                                 ":",
+                                                 "0",
+                                                 "-",
+                                                 "1",
+                                                 ".",
+                                                 "e",
+                                                 "null",
+                                                 "\\u0000",
+                                                 "\\ud800",
+                                                 "\\u0061",
+                                                 "\xff",
+                                                 "\xc3\xa9",
+                                                 "\n",
+                                                 " ",
+                                                 "\"__metadata__\":{\"a\":\"b\"},",
+                                                 "\"dtype\":\"F32\",",
+                                                 "\"shape\":[2]",
+                                                 "\"data_offsets\":[0,8]",
+                                                 "\"w\":{}",
+                                                 "18446744073709551616",
+                                                 "4611686018427387904",
+                                                 "{}",
+                                                 "\"weight_map\":"};
   return words;
 }

@@ -42,7 +42,10 @@ std::vector<int64_t> Positions(const Axis& axis, const Mesh& mesh, const std::ve
       for (int64_t i = 0; i < axis.extent; ++i) out.push_back(i);
       whole = axis.extent;
       break;
-    case Axis::Kind::kOne: out = {0}; whole = 1; break;
+    case Axis::Kind::kOne:
+      out = {0};
+      whole = 1;
+      break;
     case Axis::Kind::kProduct:
       out = {0};
       whole = 1;
@@ -81,7 +84,9 @@ std::vector<int64_t> Positions(const Axis& axis, const Mesh& mesh, const std::ve
       hi = lo + 1;
     } else {
       for (int64_t i = 0; i <= c; ++i) {
-        int64_t size = cut.rounding == Cut::Rounding::kCeil ? std::min((n + m - 1) / m, n - std::min(n, i * ((n + m - 1) / m))) : n / m + (i < n % m);
+        int64_t size = cut.rounding == Cut::Rounding::kCeil
+                           ? std::min((n + m - 1) / m, n - std::min(n, i * ((n + m - 1) / m)))
+                           : n / m + (i < n % m);
         lo = hi;
         hi += size;
       }
@@ -95,7 +100,8 @@ Axis RandomAxis(std::mt19937& random, int depth, std::vector<size_t>& free_axes,
   auto pick = [&](int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(random); };
   Axis axis;
   int kind = depth == 0 ? 0 : pick(0, 4);
-  if (kind <= 1) axis = pick(0, 9) == 0 ? Axis{} : Var("v" + std::to_string(names++), pick(0, 12) == 0 ? 0 : pick(1, 6));
+  if (kind <= 1)
+    axis = pick(0, 9) == 0 ? Axis{} : Var("v" + std::to_string(names++), pick(0, 12) == 0 ? 0 : pick(1, 6));
   if (kind == 2 || kind == 3) {
     std::vector<Axis> parts;
     for (int i = pick(2, 3); i > 0; --i) parts.push_back(RandomAxis(random, depth - 1, free_axes, names));
@@ -119,7 +125,8 @@ TEST(AxisType, ViewsAgreeWithEnumeration) {
     std::vector<size_t> free_axes = {0, 1};
     int names = 0;
     TensorType type;
-    for (int k = std::uniform_int_distribution<int>(0, 3)(random); k > 0; --k) type.axes.push_back(RandomAxis(random, 2, free_axes, names));
+    for (int k = std::uniform_int_distribution<int>(0, 3)(random); k > 0; --k)
+      type.axes.push_back(RandomAxis(random, 2, free_axes, names));
     for (int64_t rank = 0; rank < mesh.ranks(); ++rank) {
       std::vector<int64_t> at = mesh.Coordinates(rank);
       CutProblem problem;

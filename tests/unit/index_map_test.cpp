@@ -148,7 +148,8 @@ TEST(IndexMap, InversionIsAnInvolution) {
 
 Relation Composed(const Relation& a, const Relation& b) {
   Relation out;
-  EXPECT_TRUE(Compose(a, b, 0, [](uint32_t x, uint32_t y) { return x + y; }, out, 1 << 20));
+  EXPECT_TRUE(Compose(
+      a, b, 0, [](uint32_t x, uint32_t y) { return x + y; }, out, 1 << 20));
   return out;
 }
 
@@ -192,7 +193,8 @@ TEST(IndexMap, EveryPairOfSmallFactorisationsMeets) {
   auto dense = [](const std::vector<int64_t>& extents, bool reversed) {
     Piece piece;  // out row-major, in either the same order or column-major
     int64_t stride = 1, other = 1;
-    for (size_t i = extents.size(); i-- > 0; stride *= extents[i]) piece.digits.insert(piece.digits.begin(), {extents[i], stride, stride});
+    for (size_t i = extents.size(); i-- > 0; stride *= extents[i])
+      piece.digits.insert(piece.digits.begin(), {extents[i], stride, stride});
     for (size_t i = 0; reversed && i < extents.size(); other *= extents[i], ++i) piece.digits[i].in = other;
     return piece;
   };
