@@ -30,6 +30,7 @@ std::optional<Program> Binder::Run() {
     if (!more && pending_.empty()) more = NamesToExtents();
     if (!more) more = dimensions.ApplyDefault();
     if (!more && !pending_.empty()) more = NamesToExtents();
+    if (!more) more = EmptyOptions();
   }
   ReportUndecided();
   dimensions.ReportContradictions(diagnostics_);

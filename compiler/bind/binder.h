@@ -79,7 +79,9 @@ class Binder {
   std::optional<int64_t> Predict(const Fact& fact, const Observation& seen, const Dimensions::Trial* trial);
   std::vector<int64_t> Candidates(const Fact& fact, SymbolId unknown);
   std::vector<int64_t> AllCandidates(const Fact& fact) const;
+  std::set<std::string> NameVariables() const;
   bool IsEmptyOption(const std::string& variable) const;
+  bool EmptyOptions();
   bool NamesToExtents();
   std::optional<std::set<int64_t>> NumbersOf(const std::string& variable, bool& required, const Family*& example);
 

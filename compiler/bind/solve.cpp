@@ -336,10 +336,11 @@ std::optional<std::set<int64_t>> Binder::NumbersOf(const std::string& variable, 
   return numbers;
 }
 
-// Whether all declarations with this variable in their names are optional, and there are some.
+// Whether all declarations that run over the whole of this variable are optional, and there are some.
 bool Binder::IsEmptyOption(const std::string& variable) const {
   bool some = false;
   for (const Family& family : program_.ends[0].families) {
+    if (family.ranges.contains(variable)) continue;
     std::vector<std::string> variables = family.pattern.Variables();
     if (std::find(variables.begin(), variables.end(), variable) == variables.end()) continue;
     if (!family.declaration || !family.optional) return false;
@@ -348,23 +349,27 @@ bool Binder::IsEmptyOption(const std::string& variable) const {
   return some;
 }
 
-// Gives every name variable that nothing else fixes the extent that the names in the source show.
-bool Binder::NamesToExtents() {
-  Dimensions& dimensions = *program_.dimensions;
-  bool any = false;
+// The variables in the names of the source, but for Paddle's, which take numbers as they come.
+std::set<std::string> Binder::NameVariables() const {
   std::set<std::string> variables;
   for (const Family& family : program_.ends[0].families) {
     for (const std::string& v : family.pattern.Variables()) {
       if (v != "LAYER_ID" && v != "EXPERT_ID" && v != "LAYER_ID_OFFSET") variables.insert(v);
     }
   }
-  for (const std::string& variable : variables) {
+  return variables;
+}
+
+// Gives every name variable that nothing else fixes the extent that the names in the source show.
+bool Binder::NamesToExtents() {
+  Dimensions& dimensions = *program_.dimensions;
+  bool any = false;
+  for (const std::string& variable : NameVariables()) {
     SymbolId symbol = dimensions.At(0, variable);
     if (dimensions.ValueOf(symbol)) continue;
     bool required = false;
     const Family* example = nullptr;
     auto numbers = NumbersOf(variable, required, example);
-    if (numbers && numbers->empty() && IsEmptyOption(variable)) any |= dimensions.Offer(symbol, {0, fmt::format("no tensor of the source has `{}` in its name", variable), {}});
     if (!numbers || numbers->empty()) continue;
     int64_t extent = *numbers->rbegin() + 1;
     if (required && extent != static_cast<int64_t>(numbers->size())) {
@@ -379,6 +384,18 @@ bool Binder::NamesToExtents() {
     }
     if (extent > 10'000'000) extent = 10'000'000;
     any |= dimensions.Offer(symbol, {extent, fmt::format("the names `{}` of the source", example ? example->pattern.text() : variable), example ? example->where : SourceRange{}});
+  }
+  return any;
+}
+
+// An optional family without a member is empty: what nothing else fixes, not even a default, is 0.
+bool Binder::EmptyOptions() {
+  Dimensions& dimensions = *program_.dimensions;
+  bool any = false;
+  for (const std::string& variable : NameVariables()) {
+    SymbolId symbol = dimensions.At(0, variable);
+    if (dimensions.ValueOf(symbol) || !IsEmptyOption(variable)) continue;
+    any |= dimensions.Offer(symbol, {0, fmt::format("no tensor of the source has `{}` in its name", variable), {}});
   }
   return any;
 }

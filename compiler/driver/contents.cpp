@@ -38,7 +38,8 @@ std::unique_ptr<Contents> Contents::Read(const std::string& path, const Options&
   return nullptr;
 }
 
-std::unique_ptr<Contents> Contents::ReadAs(const bind::Unit& unit, const SideSpec& spec, const std::string& as, const Options& options, Session& session) {
+std::unique_ptr<Contents> Contents::ReadAs(const bind::Unit& unit, const SideSpec& spec, const std::string& as,
+                                           const Options& options, Session& session) {
   std::unique_ptr<Contents> out(new Contents);
   auto source = ReadSource(unit, spec, options, session);
   if (!source) return nullptr;
@@ -72,7 +73,12 @@ Status Contents::Prepare(const Options& options, const exec::ComputeScalar& comp
     if (!plan_.kernels.empty()) kernels_ = codegen::KernelTable::Start(plan_.kernels, codegen_options);
     kernels = [this](uint32_t index) { return kernels_->Get(index); };
   }
-  context_.reset(new exec::FillContext{plan_, *sources_, kernels, [this](uint32_t target) { return compiled_ ? TargetNameOf(*compiled_, target) : ""; }, {}});
+  context_.reset(
+      new exec::FillContext{plan_,
+                            *sources_,
+                            kernels,
+                            [this](uint32_t target) { return compiled_ ? TargetNameOf(*compiled_, target) : ""; },
+                            {}});
   AOA_ASSIGN_OR_RETURN(context_->norms, exec::ReadNorms(plan_, *sources_));
   AOA_ASSIGN_OR_RETURN(auto scalars, exec::ReadScalars(plan_, *sources_, compute));
   AOA_RETURN_IF_ERROR(exec::CheckAgreements(*context_, plan_.threads, false));
@@ -91,16 +97,20 @@ Status Contents::Prepare(const Options& options, const exec::ComputeScalar& comp
       tensors_.push_back({{scalar.name, scalar.dtype, {}}, std::nullopt, scalars[shard.scalar]});
     }
   }
-  std::sort(tensors_.begin(), tensors_.end(), [](const Tensor& a, const Tensor& b) { return a.head.name < b.head.name; });
+  std::sort(tensors_.begin(), tensors_.end(),
+            [](const Tensor& a, const Tensor& b) { return a.head.name < b.head.name; });
   return Status();
 }
 
 int Contents::ThreadsFor(uint64_t job_memory, const Options& options) {
   uint64_t held = HeldMemory(), room = options.memory > held ? options.memory - held : 0;
-  return static_cast<int>(std::clamp<uint64_t>(room / std::max<uint64_t>(job_memory, 1), 1, static_cast<uint64_t>(options.threads)));
+  return static_cast<int>(
+      std::clamp<uint64_t>(room / std::max<uint64_t>(job_memory, 1), 1, static_cast<uint64_t>(options.threads)));
 }
 
-int Contents::ThreadsForBoth(const Contents& a, const Contents& b, const Options& options) { return ThreadsFor(a.plan_.job_memory + b.plan_.job_memory, options); }
+int Contents::ThreadsForBoth(const Contents& a, const Contents& b, const Options& options) {
+  return ThreadsFor(a.plan_.job_memory + b.plan_.job_memory, options);
+}
 
 Result<std::string> Contents::Digest(const Tensor& tensor) const {
   if (tensor.scalar) return exec::DigestScalar(*tensor.scalar, tensor.head);

@@ -16,8 +16,8 @@ class Contents {
  public:
   struct Tensor {
     exec::TensorHead head;
-    std::optional<uint64_t> shard;    // in the plan's out_shards; neither: no elements
-    std::optional<uint64_t> scalar;   // the bits of a single number
+    std::optional<uint64_t> shard;   // in the plan's out_shards; neither: no elements
+    std::optional<uint64_t> scalar;  // the bits of a single number
   };
 
   // Of the checkpoint at `path`, in any format. Names of rank files get the rank in front: "rank 3: w". Null, and a
@@ -25,7 +25,8 @@ class Contents {
   static std::unique_ptr<Contents> Read(const std::string& path, const Options& options, Session& session);
 
   // Of a checkpoint of a side, whole and under the names of side `as`.
-  static std::unique_ptr<Contents> ReadAs(const bind::Unit& unit, const SideSpec& spec, const std::string& as, const Options& options, Session& session);
+  static std::unique_ptr<Contents> ReadAs(const bind::Unit& unit, const SideSpec& spec, const std::string& as,
+                                          const Options& options, Session& session);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }  // by name
   // The threads that `--memory` is enough for, where each looks at a tensor of one checkpoint, or of two.

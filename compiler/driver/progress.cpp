@@ -22,7 +22,7 @@ void Stop(int signal) {
 }
 
 void Handle(void (*handler)(int)) {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = handler;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one has its usual effect
   for (int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
@@ -33,8 +33,10 @@ using Clock = std::chrono::steady_clock;
 std::string Line(uint64_t done, uint64_t total, double seconds) {
   double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
   std::string left = rate > 0 ? ShowSeconds(static_cast<double>(total - std::min(done, total)) / rate) : "?";
-  return fmt::format("{:3.0f} %  {} of {}  {}/s  {} left", 100.0 * static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(total, 1)), ShowBytes(static_cast<double>(done)),
-                     ShowBytes(static_cast<double>(total)), ShowBytes(rate), left);
+  return fmt::format("{:3.0f} %  {} of {}  {}/s  {} left",
+                     100.0 * static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(total, 1)),
+                     ShowBytes(static_cast<double>(done)), ShowBytes(static_cast<double>(total)), ShowBytes(rate),
+                     left);
 }
 
 }  // namespace
@@ -65,7 +67,8 @@ void ProgressLine::Loop() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, std::chrono::milliseconds(200), [&] { return end_; })) {
     if (progress_.total == 0) continue;
-    fmt::print(stderr, "\r\x1b[K{}", Line(progress_.done, progress_.total, std::chrono::duration<double>(Clock::now() - start).count()));
+    fmt::print(stderr, "\r\x1b[K{}",
+               Line(progress_.done, progress_.total, std::chrono::duration<double>(Clock::now() - start).count()));
     shown = true;
   }
   if (shown) fmt::print(stderr, "\r\x1b[K");

@@ -9,8 +9,8 @@
 
 namespace aoa::driver {
 
-// Shows bytes, rate and time left on stderr as long as it lives, if that is a terminal and `quiet` is not set. The first
-// SIGINT or SIGTERM in its life stops the run in good order, the second kills it.
+// Shows bytes, rate and time left on stderr as long as it lives, if that is a terminal and `quiet` is not set. The
+// first SIGINT or SIGTERM in its life stops the run in good order, the second kills it.
 class ProgressLine {
  public:
   ProgressLine(exec::Progress& progress, bool quiet);

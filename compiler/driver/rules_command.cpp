@@ -35,7 +35,8 @@ std::string CacheFolder() {
   return "";
 }
 
-// Of the files that this process may have open, a half each for source and target; threads and the rest have theirs too.
+// Of the files that this process may have open, a half each for source and target; threads and the rest have theirs
+// too.
 size_t MostOpen(int threads) {
   constexpr size_t kMost = 128, kOthers = 24;
   rlimit files{};
@@ -46,7 +47,8 @@ size_t MostOpen(int threads) {
 
 class RulesCommand {
  public:
-  explicit RulesCommand(Options options, Session& session) : options_(std::move(options)), session_(session), start_(Clock::now()) {}
+  explicit RulesCommand(Options options, Session& session)
+      : options_(std::move(options)), session_(session), start_(Clock::now()) {}
 
   Exit Run() {
     if (options_.emit == "ast") return EmitAst();
@@ -66,19 +68,28 @@ class RulesCommand {
   }
 
  private:
-  static std::string Count(size_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+  static std::string Count(size_t count, const char* what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  }
 
   void ReportCheck() const {
     size_t sides = unit_->sides.size(), maps = unit_->maps.size();
-    if (options_.json) fmt::print("{}\n", nlohmann::ordered_json{{"sides", sides}, {"maps", maps}}.dump(2));
-    else if (!options_.quiet) fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(sides, "side"), Count(maps, "map"));
-    if (!options_.json && !options_.quiet && (options_.from || options_.to)) fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
+    if (options_.json)
+      fmt::print("{}\n", nlohmann::ordered_json{{"sides", sides}, {"maps", maps}}.dump(2));
+    else if (!options_.quiet)
+      fmt::print("{}: {} and {} are well typed\n", diag::Printable(options_.rules), Count(sides, "side"),
+                 Count(maps, "map"));
+    if (!options_.json && !options_.quiet && (options_.from || options_.to))
+      fmt::print("nothing was converted: `--run` converts, `--plan` says what that would do\n");
   }
 
   Exit EmitAst() {
     auto text = io::ReadSmallFile(options_.rules, 64 << 20);
-    if (!text.ok()) session_.Fail(text.status());
-    else fmt::print("{}", parse::Dump(parse::Parse(session_.sources.Add(options_.rules, *std::move(text)), session_.diagnostics)));
+    if (!text.ok())
+      session_.Fail(text.status());
+    else
+      fmt::print("{}", parse::Dump(
+                           parse::Parse(session_.sources.Add(options_.rules, *std::move(text)), session_.diagnostics)));
     return session_.Finish();
   }
 
@@ -91,7 +102,7 @@ class RulesCommand {
     Complete(options_.to, defaults && defaults->to ? &*defaults->to : nullptr, "--to", options_.run);
     if (session_.diagnostics.HasErrors() || !options_.run) return !session_.diagnostics.HasErrors();
     (void)io::StagingFolder::Recover(options_.to->path);  // what hinders it hinders the run too, which says so
-    bool begun = options_.part.parts > 1;  // by other parts, perhaps: known when the folder is entered
+    bool begun = options_.part.parts > 1;                 // by other parts, perhaps: known when the folder is entered
     Status status = io::StagingFolder::CheckTarget(options_.to->path, options_.force || begun);
     if (status.ok()) return true;
     session_.Fail(status);
@@ -102,18 +113,23 @@ class RulesCommand {
     bool same_side = end && (!spec || spec->side == end->side.text);
     if (!spec && end) spec = SideSpec{end->side.text, "", ""};
     if (!spec) {
-      session_.Misuse(fmt::format("{} is missing", option)).Expected(fmt::format("{} SIDE{}", option, needs_path ? ":PATH" : "")).Note("the file has no `default` block that would say it");
+      session_.Misuse(fmt::format("{} is missing", option))
+          .Expected(fmt::format("{} SIDE{}", option, needs_path ? ":PATH" : ""))
+          .Note("the file has no `default` block that would say it");
       return;
     }
     if (spec->path.empty() && same_side) spec->path = (fs::path(options_.rules).parent_path() / end->path).string();
-    if (spec->path.empty() && needs_path) session_.Misuse(fmt::format("{} {}: a path is missing", option, diag::Printable(spec->side))).Expected(fmt::format("{} {}:PATH", option, diag::Printable(spec->side)));
+    if (spec->path.empty() && needs_path)
+      session_.Misuse(fmt::format("{} {}: a path is missing", option, diag::Printable(spec->side)))
+          .Expected(fmt::format("{} {}:PATH", option, diag::Printable(spec->side)));
   }
 
   bool CompileAndPlan() {
     auto source = ReadSource(*unit_, *options_.from, options_, session_);
     if (!source) return false;
     source_ = std::move(*source);
-    auto compiled = Compile(*unit_, source_, MakeRequest(options_, source_, options_.from->side, options_.to->side), session_);
+    auto compiled =
+        Compile(*unit_, source_, MakeRequest(options_, source_, options_.from->side, options_.to->side), session_);
     if (!compiled) return false;
     compiled_.emplace(std::move(*compiled));
     if (options_.emit == "types" || options_.emit == "map" || options_.emit == "index") return true;
@@ -135,28 +151,42 @@ class RulesCommand {
   Exit Emit() {
     const std::string& phase = options_.emit;
     auto print = [&](const Result<std::string>& text) {
-      if (text.ok()) fmt::print("{}", *text);
-      else session_.Fail(text.status());
+      if (text.ok())
+        fmt::print("{}", *text);
+      else
+        session_.Fail(text.status());
     };
-    if (phase == "types") print(bind::Dump(compiled_->program));
-    else if (phase == "map") print(prove::Dump(compiled_->program, compiled_->mapping));
-    else if (phase == "index") print(index::Dump(compiled_->program, compiled_->index));
-    else if (phase == "plan") print(plan::Dump(planned_->plan));
-    else print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels, options_.cpu) : codegen::EmitAssembly(planned_->plan.kernels, options_.cpu));
+    if (phase == "types")
+      print(bind::Dump(compiled_->program));
+    else if (phase == "map")
+      print(prove::Dump(compiled_->program, compiled_->mapping));
+    else if (phase == "index")
+      print(index::Dump(compiled_->program, compiled_->index));
+    else if (phase == "plan")
+      print(plan::Dump(planned_->plan));
+    else
+      print(phase == "llvm" ? codegen::EmitLlvm(planned_->plan.kernels, options_.cpu)
+                            : codegen::EmitAssembly(planned_->plan.kernels, options_.cpu));
     return session_.Finish();
   }
 
   void ReportPlan() const {
     const Plan& plan = planned_->plan;
     if (options_.json) {
-      nlohmann::ordered_json report = {{"bytes_read", plan.bytes_read}, {"bytes_written", plan.bytes_written}, {"peak_memory", plan.peak_memory}, {"seconds", plan.seconds},
-                                       {"files", plan.out_files.size()}, {"shards", plan.out_shards.size()},  {"jobs", plan.jobs.size()},        {"kernels", plan.kernels.size()}};
+      nlohmann::ordered_json report = {{"bytes_read", plan.bytes_read},   {"bytes_written", plan.bytes_written},
+                                       {"peak_memory", plan.peak_memory}, {"seconds", plan.seconds},
+                                       {"files", plan.out_files.size()},  {"shards", plan.out_shards.size()},
+                                       {"jobs", plan.jobs.size()},        {"kernels", plan.kernels.size()}};
       fmt::print("{}\n", report.dump(2));
       return;
     }
-    fmt::print("reads    {} from {}\n", ShowBytes(static_cast<double>(plan.bytes_read)), Count(plan.in_files.size(), "file"));
-    fmt::print("writes   {} to {}, {}\n", ShowBytes(static_cast<double>(plan.bytes_written)), Count(plan.out_files.size(), "file"), Count(plan.out_shards.size() + plan.scalar_shards.size(), "tensor"));
-    fmt::print("memory   {} at most, {} for the plan and {} for each of {}\n", ShowBytes(static_cast<double>(plan.peak_memory)), ShowBytes(static_cast<double>(plan.plan_memory)),
+    fmt::print("reads    {} from {}\n", ShowBytes(static_cast<double>(plan.bytes_read)),
+               Count(plan.in_files.size(), "file"));
+    fmt::print("writes   {} to {}, {}\n", ShowBytes(static_cast<double>(plan.bytes_written)),
+               Count(plan.out_files.size(), "file"),
+               Count(plan.out_shards.size() + plan.scalar_shards.size(), "tensor"));
+    fmt::print("memory   {} at most, {} for the plan and {} for each of {}\n",
+               ShowBytes(static_cast<double>(plan.peak_memory)), ShowBytes(static_cast<double>(plan.plan_memory)),
                ShowBytes(static_cast<double>(plan.job_memory)), Count(static_cast<size_t>(plan.threads), "thread"));
     fmt::print("work     {}, {}\n", Count(plan.jobs.size(), "job"), Count(plan.kernels.size(), "kernel"));
     fmt::print("time     about {} if the files are cached\n", ShowSeconds(plan.seconds));
@@ -179,10 +209,12 @@ class RulesCommand {
     if (source_.config) add(source_.config->dump());
     add(options_.dtype ? std::string(Name(*options_.dtype)) : "");
     add(options_.only);
-    add(fmt::format("{} {} {} [{}] {} {}", options_.states, options_.max_shard_size, options_.part.parts, fmt::join(options_.ranks, ","), options_.memory, AOA_VERSION));
+    add(fmt::format("{} {} {} [{}] {} {}", options_.states, options_.max_shard_size, options_.part.parts,
+                    fmt::join(options_.ranks, ","), options_.memory, AOA_VERSION));
     for (const SchemaFile& file : source_.schema.files) {
       std::error_code error;
-      add(fmt::format("{} {} {}", fs::absolute(file.path).string(), file.size, fs::last_write_time(file.path, error).time_since_epoch().count()));
+      add(fmt::format("{} {} {}", fs::absolute(file.path).string(), file.size,
+                      fs::last_write_time(file.path, error).time_since_epoch().count()));
     }
     return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
   }
@@ -190,7 +222,10 @@ class RulesCommand {
   // Configuration, tokenizer and the like, but for what the run writes itself.
   std::vector<exec::CarriedFile> Carried() const {
     std::vector<exec::CarriedFile> carried;
-    auto written = [&](const std::string& name) { return std::any_of(planned_->extras.begin(), planned_->extras.end(), [&](const ExtraFile& e) { return e.path == name; }); };
+    auto written = [&](const std::string& name) {
+      return std::any_of(planned_->extras.begin(), planned_->extras.end(),
+                         [&](const ExtraFile& e) { return e.path == name; });
+    };
     std::vector<std::string> names = source_.format->Companions(source_.path);
     for (const std::string& name : names) {
       if (!written(name)) carried.push_back({(fs::path(source_.path) / name).string(), name});
@@ -202,12 +237,18 @@ class RulesCommand {
 
   Exit Convert() {
     std::unique_ptr<codegen::KernelTable> kernels;
-    exec::Work work{planned_->plan, {}, [this](uint32_t target) { return TargetNameOf(*compiled_, target); }, ScalarsOf(*compiled_), planned_->extras, Carried()};
+    exec::Work work{planned_->plan,
+                    {},
+                    [this](uint32_t target) { return TargetNameOf(*compiled_, target); },
+                    ScalarsOf(*compiled_),
+                    planned_->extras,
+                    Carried()};
     if (options_.backend == Backend::kCpu) {
       codegen::Options codegen_options;
       codegen_options.cache_folder = CacheFolder();
       codegen_options.threads = options_.threads;
-      if (!planned_->plan.kernels.empty()) kernels = codegen::KernelTable::Start(planned_->plan.kernels, codegen_options);
+      if (!planned_->plan.kernels.empty())
+        kernels = codegen::KernelTable::Start(planned_->plan.kernels, codegen_options);
       work.kernels = [&](uint32_t index) { return kernels->Get(index); };
     }
     exec::RunOptions run;
@@ -249,9 +290,15 @@ class RulesCommand {
   void Report(const exec::RunReport& report) const {
     double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     if (options_.json) {
-      nlohmann::ordered_json json = {{"target", options_.to->path},   {"published", report.published}, {"bytes_read", report.bytes_read}, {"bytes_written", report.bytes_written},
-                                     {"peak_memory", PeakMemory()},   {"seconds", seconds},            {"files", planned_->plan.out_files.size()},
-                                     {"tensors", planned_->plan.out_shards.size() + planned_->plan.scalar_shards.size()}};
+      nlohmann::ordered_json json = {
+          {"target", options_.to->path},
+          {"published", report.published},
+          {"bytes_read", report.bytes_read},
+          {"bytes_written", report.bytes_written},
+          {"peak_memory", PeakMemory()},
+          {"seconds", seconds},
+          {"files", planned_->plan.out_files.size()},
+          {"tensors", planned_->plan.out_shards.size() + planned_->plan.scalar_shards.size()}};
       fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
       return;
     }
@@ -260,9 +307,11 @@ class RulesCommand {
       fmt::print("part {} of {} is done\n", options_.part.part, options_.part.parts);
       return;
     }
-    fmt::print("{}: {} in {}, {} in {} ({}/s){}\n", diag::Printable(options_.to->path), Count(planned_->plan.out_shards.size() + planned_->plan.scalar_shards.size(), "tensor"),
-               Count(planned_->plan.out_files.size(), "file"), ShowBytes(static_cast<double>(report.bytes_written)), ShowSeconds(seconds),
-               ShowBytes(static_cast<double>(report.bytes_written) / std::max(seconds, 1e-9)), options_.verify ? ", verified" : "");
+    fmt::print("{}: {} in {}, {} in {} ({}/s){}\n", diag::Printable(options_.to->path),
+               Count(planned_->plan.out_shards.size() + planned_->plan.scalar_shards.size(), "tensor"),
+               Count(planned_->plan.out_files.size(), "file"), ShowBytes(static_cast<double>(report.bytes_written)),
+               ShowSeconds(seconds), ShowBytes(static_cast<double>(report.bytes_written) / std::max(seconds, 1e-9)),
+               options_.verify ? ", verified" : "");
   }
 
   Options options_;

@@ -17,11 +17,16 @@ using diag::Code;
 
 Code CodeOf(StatusCode code) {
   switch (code) {
-    case StatusCode::kValue: return Code::kValue;
-    case StatusCode::kDisagreement: return Code::kReplicas;
-    case StatusCode::kUsage: return Code::kTarget;
-    case StatusCode::kSystem: return Code::kSystem;
-    default: return Code::kFile;
+    case StatusCode::kValue:
+      return Code::kValue;
+    case StatusCode::kDisagreement:
+      return Code::kReplicas;
+    case StatusCode::kUsage:
+      return Code::kTarget;
+    case StatusCode::kSystem:
+      return Code::kSystem;
+    default:
+      return Code::kFile;
   }
 }
 
@@ -29,15 +34,20 @@ Exit ExitOf(Code code) {
   switch (code) {
     case Code::kCommandLine:
     case Code::kMemory:
-    case Code::kTarget: return Exit::kUsage;
-    case Code::kSystem: return Exit::kSystem;
-    default: return Exit::kWrong;
+    case Code::kTarget:
+      return Exit::kUsage;
+    case Code::kSystem:
+      return Exit::kSystem;
+    default:
+      return Exit::kWrong;
   }
 }
 
 }  // namespace
 
-void Session::Fail(const Status& status, SourceRange where) { diagnostics.Error(CodeOf(status.code()), where, status.message()); }
+void Session::Fail(const Status& status, SourceRange where) {
+  diagnostics.Error(CodeOf(status.code()), where, status.message());
+}
 
 Exit Session::exit() const {
   auto is_error = [](const diag::Diagnostic& d) { return d.severity == diag::Severity::kError; };

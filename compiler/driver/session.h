@@ -18,7 +18,9 @@ struct Session {
   // A failure of the world as a diagnostic, at the words that asked for what failed, if any did.
   void Fail(const Status& status, SourceRange where = {});
   // A mistake on the command line.
-  diag::Diagnostic& Misuse(std::string message) { return diagnostics.Error(diag::Code::kCommandLine, {}, std::move(message)); }
+  diag::Diagnostic& Misuse(std::string message) {
+    return diagnostics.Error(diag::Code::kCommandLine, {}, std::move(message));
+  }
 
   // By the first error.
   Exit exit() const;

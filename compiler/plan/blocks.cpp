@@ -29,7 +29,8 @@ Piece BoxOf(const Shape& block, const Shape& shape, const std::vector<int64_t>& 
   Shape strides = Strides(shape);
   Piece box;
   for (size_t i = 0; i < shape.size(); ++i) {
-    int64_t size = i < blocks.size() ? blocks[i] : 1, first = block[i] * size, extent = std::min(size, shape[i] - first);
+    int64_t size = i < blocks.size() ? blocks[i] : 1, first = block[i] * size,
+            extent = std::min(size, shape[i] - first);
     box.out_base += first * strides[i];
     box.digits.push_back({extent, strides[i], strides[i], 0});
   }

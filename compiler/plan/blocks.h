@@ -10,14 +10,14 @@
 namespace aoa::plan {
 
 struct ScaleSlot {
-  const Layout* layout = nullptr;   // of the weight in this slot
-  std::vector<int64_t> blocks;      // extents of its blocks, axis by axis
+  const Layout* layout = nullptr;  // of the weight in this slot
+  std::vector<int64_t> blocks;     // extents of its blocks, axis by axis
 };
 
 struct ScaleRequest {
-  Relation boxes;                   // of the weight's target block (Programs::Boxes)
-  Shape shape;                      // of that block
-  std::vector<int64_t> blocks;      // extents of the target's blocks
+  Relation boxes;               // of the weight's target block (Programs::Boxes)
+  Shape shape;                  // of that block
+  std::vector<int64_t> blocks;  // extents of the target's blocks
   std::vector<ScaleSlot> slots;
 };
 

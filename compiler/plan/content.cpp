@@ -16,8 +16,8 @@ using bind::Family;
 using bind::Tensor;
 using bind::TensorId;
 
-// Where a tensor stands in the order of its side: families that share their name variables are one group, ordered by the
-// numbers first; states follow all weights.
+// Where a tensor stands in the order of its side: families that share their name variables are one group, ordered by
+// the numbers first; states follow all weights.
 struct Order {
   int role = -1;
   int64_t group = 0;
@@ -28,8 +28,14 @@ struct Order {
 
 class ContentMaker {
  public:
-  ContentMaker(const bind::Program& program, const index::IndexProgram& index, const Schema& source, Layouts& layouts, diag::Diagnostics& diagnostics)
-      : program_(program), index_(index), source_(source), end_(program.ends.back()), layouts_(layouts), diagnostics_(diagnostics) {}
+  ContentMaker(const bind::Program& program, const index::IndexProgram& index, const Schema& source, Layouts& layouts,
+               diag::Diagnostics& diagnostics)
+      : program_(program),
+        index_(index),
+        source_(source),
+        end_(program.ends.back()),
+        layouts_(layouts),
+        diagnostics_(diagnostics) {}
 
   std::optional<Content> Make(std::vector<int64_t> ranks) {
     OrderFamilies();
@@ -44,7 +50,8 @@ class ContentMaker {
     std::map<std::string, uint32_t> tables;
     for (int64_t rank : ranks) {
       std::vector<int64_t> coordinates = end_.mesh.Coordinates(rank);
-      auto [it, added] = tables.try_emplace(Signature(rank, coordinates), static_cast<uint32_t>(out.target.tables.size()));
+      auto [it, added] =
+          tables.try_emplace(Signature(rank, coordinates), static_cast<uint32_t>(out.target.tables.size()));
       if (added) AddTable(rank, coordinates, out);
       out.target.ranks.emplace_back(rank, it->second);
     }
@@ -67,7 +74,9 @@ class ContentMaker {
     groups_.resize(end_.families.size());
     std::vector<size_t> order(end_.families.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    auto declared = [&](size_t f) { return end_.families[f].declaration ? end_.families[f].declaration - end_.side->declarations.data() : PTRDIFF_MAX; };
+    auto declared = [&](size_t f) {
+      return end_.families[f].declaration ? end_.families[f].declaration - end_.side->declarations.data() : PTRDIFF_MAX;
+    };
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return declared(a) < declared(b); });
     int64_t group = 0;
     std::vector<std::string> last;
@@ -118,11 +127,13 @@ class ContentMaker {
       if (item.layout && !end_.mesh.overlays.empty()) CheckStages(item);
       if (item.layout) items_.push_back(std::move(item));
     }
-    for (uint32_t s = 0; s < index_.scalars.size(); ++s) items_.push_back(MakeItem({ContentEntry::Kind::kScalar, s}, index_.scalars[s].tensor));
+    for (uint32_t s = 0; s < index_.scalars.size(); ++s)
+      items_.push_back(MakeItem({ContentEntry::Kind::kScalar, s}, index_.scalars[s].tensor));
     for (uint32_t b = 0; b < index_.blocks.size(); ++b) {
       const index::Target& weight = index_.targets[index_.blocks[b].weight];
       Item item = MakeItem({ContentEntry::Kind::kBlocks, b}, index_.blocks[b].tensor);
-      item.layout = layouts_.Of(end_.tensors[weight.tensor].type, false, diag::Printable(end_.NameOf(weight.tensor)), WhereOf(weight.tensor));
+      item.layout = layouts_.Of(end_.tensors[weight.tensor].type, false, diag::Printable(end_.NameOf(weight.tensor)),
+                                WhereOf(weight.tensor));
       if (item.layout) items_.push_back(std::move(item));
     }
     std::stable_sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.order < b.order; });
@@ -157,8 +168,8 @@ class ContentMaker {
     return bind::IsOn(end_, placed, item.stages, coordinates);
   }
 
-  // The coordinate on the zero axis that keeps each weight's states, on the ranks of these coordinates: the k-th weight that
-  // they hold, k modulo the axis.
+  // The coordinate on the zero axis that keeps each weight's states, on the ranks of these coordinates: the k-th weight
+  // that they hold, k modulo the axis.
   std::map<TensorId, int64_t> Owners(const std::vector<int64_t>& coordinates) const {
     std::map<TensorId, int64_t> owners;
     int64_t parts = end_.zero_axis ? end_.mesh.axis(*end_.zero_axis).size : 1, k = 0;
@@ -188,7 +199,8 @@ class ContentMaker {
       }
       std::sort(distinct_.begin(), distinct_.end());
       distinct_.erase(std::unique(distinct_.begin(), distinct_.end()), distinct_.end());
-      std::stable_sort(distinct_.begin(), distinct_.end(), [](const Layout* a, const Layout* b) { return a->blocks.size() < b->blocks.size(); });
+      std::stable_sort(distinct_.begin(), distinct_.end(),
+                       [](const Layout* a, const Layout* b) { return a->blocks.size() < b->blocks.size(); });
     }
     return distinct_;
   }
@@ -209,7 +221,8 @@ class ContentMaker {
       stored.shape = ShapeOf(item, rank);
       stored.bytes = static_cast<uint64_t>(ElementCount(stored.shape)) * static_cast<uint64_t>(Width(tensor.dtype));
       if (!names.insert(stored.name).second) {
-        diagnostics_.Error(diag::Code::kProducedTwice, WhereOf(item.id), fmt::format("two tensors of rank {} are named `{}`", rank, diag::Printable(stored.name)));
+        diagnostics_.Error(diag::Code::kProducedTwice, WhereOf(item.id),
+                           fmt::format("two tensors of rank {} are named `{}`", rank, diag::Printable(stored.name)));
       }
       table.push_back(std::move(stored));
       entries.push_back(item.entry);
@@ -262,7 +275,8 @@ Shape ScaleShape(const Shape& weight, const std::vector<int64_t>& blocks) {
   return out;
 }
 
-std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source, Layouts& layouts, const std::vector<int64_t>& ranks,
+std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source,
+                                   Layouts& layouts, const std::vector<int64_t>& ranks,
                                    diag::Diagnostics& diagnostics) {
   return ContentMaker(program, index, source, layouts, diagnostics).Make(ranks);
 }

@@ -15,18 +15,18 @@ namespace aoa::plan {
 struct ContentEntry {
   enum class Kind : uint8_t { kTensor, kScalar, kBlocks };
   Kind kind = Kind::kTensor;
-  uint32_t index = 0;       // in IndexProgram::targets, scalars or blocks
+  uint32_t index = 0;  // in IndexProgram::targets, scalars or blocks
 };
 
 struct Content {
-  TargetContent target;                           // what the writer is asked to lay out
-  std::vector<std::vector<ContentEntry>> entries; // beside target.tables
+  TargetContent target;                            // what the writer is asked to lay out
+  std::vector<std::vector<ContentEntry>> entries;  // beside target.tables
 };
 
-// The content of the target for these ranks (all if empty). Nothing if a diagnostic was reported. Deterministic; tensors of
-// consecutive declarations with the same name variables are ordered by their numbers first (layer by layer).
-std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source, Layouts& layouts, const std::vector<int64_t>& ranks,
-                                   diag::Diagnostics& diagnostics);
+// The content of the target for these ranks (all if empty). Nothing if a diagnostic was reported. Deterministic;
+// tensors of consecutive declarations with the same name variables are ordered by their numbers first (layer by layer).
+std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source,
+                                   Layouts& layouts, const std::vector<int64_t>& ranks, diag::Diagnostics& diagnostics);
 
 // The shape of the block scales of a weight's block.
 Shape ScaleShape(const Shape& weight, const std::vector<int64_t>& blocks);

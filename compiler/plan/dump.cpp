@@ -15,8 +15,11 @@ std::string DumpMove(const Plan& plan, const Plan::Move& move) {
     if (digit.tile != digit.extent) digits += fmt::format("/{}", digit.tile);
   }
   if (move.how == Plan::How::kFill) return fmt::format("fill {:#x} at {}:{}", move.constant, move.out_base, digits);
-  std::string how = move.how == Plan::How::kRead ? "read" : move.how == Plan::How::kScalar ? "scalar" : fmt::format("kernel {}", move.kernel);
-  return fmt::format("{} slot {} block {} at {} to {}:{}", how, move.slot, move.block, move.in_base, move.out_base, digits);
+  std::string how = move.how == Plan::How::kRead     ? "read"
+                    : move.how == Plan::How::kScalar ? "scalar"
+                                                     : fmt::format("kernel {}", move.kernel);
+  return fmt::format("{} slot {} block {} at {} to {}:{}", how, move.slot, move.block, move.in_base, move.out_base,
+                     digits);
 }
 
 }  // namespace
@@ -26,8 +29,10 @@ std::string Dump(const Plan& plan) {
   for (size_t k = 0; k < plan.kernels.size(); ++k) out += fmt::format("kernel {}: {}\n", k, ToString(plan.kernels[k]));
   for (size_t p = 0; p < plan.programs.size(); ++p) {
     const Plan::BlockProgram& program = plan.programs[p];
-    out += fmt::format("program {}: {} x {} B, unit {}, chunk {}{}, staging {} B\n", p, program.elements, program.width, program.unit, program.chunk, program.tiled ? ", tiled" : "", program.staging);
-    for (uint32_t m = 0; m < program.moves; ++m) out += "  " + DumpMove(plan, plan.moves[program.first_move + m]) + "\n";
+    out += fmt::format("program {}: {} x {} B, unit {}, chunk {}{}, staging {} B\n", p, program.elements, program.width,
+                       program.unit, program.chunk, program.tiled ? ", tiled" : "", program.staging);
+    for (uint32_t m = 0; m < program.moves; ++m)
+      out += "  " + DumpMove(plan, plan.moves[program.first_move + m]) + "\n";
   }
   for (size_t f = 0; f < plan.out_files.size(); ++f) {
     const Plan::OutFile& file = plan.out_files[f];
@@ -39,12 +44,16 @@ std::string Dump(const Plan& plan) {
   }
   for (size_t s = 0; s < plan.slots.size(); ++s) {
     const Plan::InShard& shard = plan.in_shards[plan.slots[s]];
-    if (shard.file < plan.in_files.size()) out += fmt::format("slot {}: {} at {}\n", s, Printable(plan.in_files[shard.file].path), shard.offset);
+    if (shard.file < plan.in_files.size())
+      out += fmt::format("slot {}: {} at {}\n", s, Printable(plan.in_files[shard.file].path), shard.offset);
   }
   for (size_t j = 0; j < plan.jobs.size(); ++j) {
     const Plan::Job& job = plan.jobs[j];
-    if (job.tile) out += fmt::format("job {}: {} tile {} of move {}\n", j, Printable(plan.out_files[job.file].path), job.lo, job.move);
-    else out += fmt::format("job {}: {} [{}, {})\n", j, Printable(plan.out_files[job.file].path), job.lo, job.hi);
+    if (job.tile)
+      out +=
+          fmt::format("job {}: {} tile {} of move {}\n", j, Printable(plan.out_files[job.file].path), job.lo, job.move);
+    else
+      out += fmt::format("job {}: {} [{}, {})\n", j, Printable(plan.out_files[job.file].path), job.lo, job.hi);
   }
   return out;
 }

@@ -5,14 +5,16 @@
 namespace aoa::plan {
 namespace {
 
-// Files that are written side by side, so that threads do not wait for one file's lock, and ranks that read the same source
-// tensors read them together. No matter how many threads there are: all parts of a run must cut alike.
+// Files that are written side by side, so that threads do not wait for one file's lock, and ranks that read the same
+// source tensors read them together. No matter how many threads there are: all parts of a run must cut alike.
 constexpr size_t kTogether = 8;
 
 // The jobs of one file, in the order of its bytes.
 class FileJobs {
  public:
-  FileJobs(const Plan& plan, uint32_t file, uint64_t chunk_bytes) : plan_(plan), chunk_bytes_(chunk_bytes) { next_.file = file; }
+  FileJobs(const Plan& plan, uint32_t file, uint64_t chunk_bytes) : plan_(plan), chunk_bytes_(chunk_bytes) {
+    next_.file = file;
+  }
 
   std::vector<Plan::Job> Make() {
     const Plan::OutFile& file = plan_.out_files[next_.file];
@@ -85,7 +87,8 @@ class FileJobs {
 uint64_t BytesOf(const Plan& plan, const Plan::Job& job) {
   if (!job.tile) return job.hi - job.lo;
   const Plan::BlockProgram& program = plan.programs[plan.out_shards[job.first_shard].program];
-  return static_cast<uint64_t>(program.elements) * static_cast<uint64_t>(program.width) / static_cast<uint64_t>(std::max<int64_t>(1, TileCount(plan, plan.moves[job.move])));
+  return static_cast<uint64_t>(program.elements) * static_cast<uint64_t>(program.width) /
+         static_cast<uint64_t>(std::max<int64_t>(1, TileCount(plan, plan.moves[job.move])));
 }
 
 }  // namespace
@@ -103,7 +106,8 @@ void MakeJobs(Plan& plan, uint64_t chunk_bytes, int64_t part, int64_t parts) {
   std::vector<Plan::Job> all;
   for (size_t first = 0; first < plan.out_files.size(); first += kTogether) {
     std::vector<std::vector<Plan::Job>> files;
-    for (size_t f = first; f < std::min(first + kTogether, plan.out_files.size()); ++f) files.push_back(FileJobs(plan, static_cast<uint32_t>(f), chunk_bytes).Make());
+    for (size_t f = first; f < std::min(first + kTogether, plan.out_files.size()); ++f)
+      files.push_back(FileJobs(plan, static_cast<uint32_t>(f), chunk_bytes).Make());
     for (size_t i = 0, more = 1; more; ++i) {
       more = 0;
       for (const std::vector<Plan::Job>& jobs : files) {
@@ -124,7 +128,9 @@ void MakeJobs(Plan& plan, uint64_t chunk_bytes, int64_t part, int64_t parts) {
   for (const Plan::Job& job : plan.jobs) {
     uint64_t bytes = BytesOf(plan, job), middle = done + bytes / 2;
     done += bytes;
-    auto share = total == 0 ? 0 : static_cast<int64_t>(static_cast<__int128>(middle) * parts / (static_cast<__int128>(total) + 1));
+    auto share = total == 0
+                     ? 0
+                     : static_cast<int64_t>(static_cast<__int128>(middle) * parts / (static_cast<__int128>(total) + 1));
     if (share + 1 < part) ++plan.first_job;
     if (share + 1 <= part) ++plan.end_job;
   }

@@ -79,8 +79,8 @@ void EachRun(const Piece& piece, Visit visit) {
   }
 }
 
-// Takes from the blocks' pieces what blocks before them have, run by run. Blocks overlap other than as a whole where a cut
-// sum has a dealt part: its length, and with it the places of the cuts, differ from stage to stage.
+// Takes from the blocks' pieces what blocks before them have, run by run. Blocks overlap other than as a whole where a
+// cut sum has a dealt part: its length, and with it the places of the cuts, differ from stage to stage.
 void MakeDisjoint(std::vector<Relation>& primary) {
   std::map<int64_t, int64_t> seen;  // runs of element numbers: first -> last
   for (Relation& relation : primary) {
@@ -138,7 +138,8 @@ std::optional<Layout> Layouts::Make(const TensorType& type, const Mesh& mesh, bo
       if (!p.by_axis || p.deal.stages.empty()) continue;
       int64_t stage = p.axis ? coordinates[*p.axis] : 0;
       key.push_back(stage);
-      if (static_cast<size_t>(stage) < p.deal.stages.size()) dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stage)]});
+      if (static_cast<size_t>(stage) < p.deal.stages.size())
+        dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stage)]});
     }
     auto [it, added] = by_coordinates.try_emplace(key, 0);
     if (added) {
@@ -185,7 +186,10 @@ bool Layouts::HoldsAll(const Layout& layout, const std::string& name, SourceRang
   for (const View& block : layout.blocks) {
     int64_t count = ElementCount(block.shape);
     if (count == block.elements) continue;
-    diagnostics_.Error(diag::Code::kNoFit, where, "the stored shape of `" + name + "` has " + std::to_string(count) + " elements, its type " + std::to_string(block.elements))
+    diagnostics_
+        .Error(diag::Code::kNoFit, where,
+               "the stored shape of `" + name + "` has " + std::to_string(count) + " elements, its type " +
+                   std::to_string(block.elements))
         .Found(aoa::ToString(block.shape))
         .Note("`stored` gives the same elements another shape");
     return false;
@@ -208,7 +212,10 @@ const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, Sou
       }
     }
     if (const Axis* node = layout ? RepeatedSum(end_.types[type], end_.mesh) : nullptr) {
-      diagnostics_.Warning(diag::Code::kRepeatedSum, node->where ? node->where : where, "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name + "` is repeated on neighbouring ranks, with every summand beside it")
+      diagnostics_
+          .Warning(diag::Code::kRepeatedSum, node->where ? node->where : where,
+                   "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name +
+                       "` is repeated on neighbouring ranks, with every summand beside it")
           .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
     }
     if (layout && !HoldsAll(*layout, name, where)) layout = std::nullopt;
@@ -217,7 +224,8 @@ const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, Sou
   return it->second ? &*it->second : nullptr;
 }
 
-bool Layouts::CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name, SourceRange where) {
+bool Layouts::CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name,
+                        SourceRange where) {
   int64_t elements = 0, found = 0;
   for (size_t b = 0; b < layout.blocks.size(); ++b) {
     elements += ElementCount(layout.primary[b]);
@@ -231,7 +239,9 @@ void Layouts::ReportLost(int64_t elements, int64_t held, const std::string& name
   diagnostics_.Error(diag::Code::kCutTwice, where, "the ranks do not hold all of `" + name + "`")
       .Expected(fmt::format("{} elements, shared among {} ranks", elements, end_.mesh.ranks()))
       .Found(fmt::format("{} elements", held))
-      .Note("mesh axes that share ranks, such as an overlay's and those that it covers, cut and deal this tensor at once");
+      .Note(
+          "mesh axes that share ranks, such as an overlay's and those that it covers, cut and deal this tensor at "
+          "once");
 }
 
 }  // namespace aoa::plan

@@ -1,7 +1,7 @@
 // Which blocks the tensors of an end are stored in, and which rank stores which.
 //
-// Tensors of one type are cut alike, so a layout belongs to a type: its distinct blocks (what a rank holds, as a View) and
-// the block of every rank. Where a tensor is at all (its stage) is a matter of the tensor, not of the layout.
+// Tensors of one type are cut alike, so a layout belongs to a type: its distinct blocks (what a rank holds, as a View)
+// and the block of every rank. Where a tensor is at all (its stage) is a matter of the tensor, not of the layout.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ inline constexpr uint32_t kNoBlock = 0xFFFFFFFF;
 
 struct Layout {
   std::vector<View> blocks;
-  std::vector<uint32_t> of_rank;   // by rank
-  // For reading. Of overlapping blocks (a part of a tensor that ranks repeat) each element is read from the lowest rank's:
-  // out: the whole tensor's element numbers; in: the block's.
+  std::vector<uint32_t> of_rank;  // by rank
+  // For reading. Of overlapping blocks (a part of a tensor that ranks repeat) each element is read from the lowest
+  // rank's: out: the whole tensor's element numbers; in: the block's.
   std::vector<Relation> primary;
 };
 

@@ -13,12 +13,13 @@ namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kLeastJob = 256 << 10, kLeastChunk = 64 << 10;
-constexpr uint64_t kLargestJob = 256 * kMiB;
-constexpr uint64_t kLargestChunk = kMiB;    // what is read is written out of the processor's cache: 8 MiB cost twice as much
-constexpr uint64_t kJobsAtATime = 5;                                    // jobs that the memory is meant to hold
-constexpr uint64_t kMostJobs = 1 << 19;                                 // so that the table of jobs stays small
-constexpr uint64_t kPerJob = 20;       // what the journal and the executor keep of a job
-constexpr uint64_t kPerTensor = 1024;  // names, types and instances of a tensor in what a plan is made from
+constexpr uint64_t kLargestJob = 64 * kMiB, kLargestStreamJob = 256 * kMiB;
+constexpr uint64_t kLargestChunk =
+    kMiB;                             // what is read is written out of the processor's cache: 8 MiB cost twice as much
+constexpr uint64_t kJobsAtATime = 5;  // jobs that the memory is meant to hold
+constexpr uint64_t kMostJobs = 1 << 19;  // so that the table of jobs stays small
+constexpr uint64_t kPerJob = 20;         // what the journal and the executor keep of a job
+constexpr uint64_t kPerTensor = 1024;    // names, types and instances of a tensor in what a plan is made from
 constexpr uint64_t kReplicaBuffers = 2 * kMiB;
 
 template <class T>
@@ -82,10 +83,11 @@ uint64_t LargestJob(const Plan& plan) {
 }
 
 Budget BudgetOf(const Plan& plan, uint64_t room) {
-  uint64_t share = std::clamp(room / kJobsAtATime, kLeastJob, kLargestJob);
+  uint64_t share = std::clamp(room / kJobsAtATime, kLeastJob, kLargestStreamJob);
   Budget budget;
   budget.chunk_bytes = std::max(std::clamp(share / 4, kLeastChunk, kLargestChunk), plan.bytes_written / kMostJobs);
-  budget.job_bytes = std::max(share, 4 * budget.chunk_bytes);
+  budget.stream_bytes = std::max(share, 4 * budget.chunk_bytes);
+  budget.job_bytes = std::min(budget.stream_bytes, std::max(kLargestJob, 4 * budget.chunk_bytes));
   return budget;
 }
 

@@ -8,7 +8,8 @@
 namespace aoa::plan {
 namespace {
 
-constexpr int64_t kLeastRun = 4096;  // bytes: what a read or a positioned write should move at least
+constexpr int64_t kLeastRun = 4096;      // bytes: what a read or a positioned write must move to be worth its call
+constexpr int64_t kLongRun = 256 << 10;  // beyond this calls cost nothing
 
 // The unsigned integer type of an element's width: what moves are keyed by.
 DType BitsOf(DType type) {
@@ -34,6 +35,7 @@ class Scheduler {
   int64_t UnitOf(const Plan::BlockProgram& program) const;
   int64_t RunOf(const Plan::Move& move) const;
   uint64_t StagingOf(const Plan::Move& move) const;
+  bool Wastes(const Plan::Move& move) const;
   void Stage(Plan::BlockProgram& program, Plan::Move& move);
   void Tile(Plan::BlockProgram& program, Plan::Move& move);
   void MakeKernel(const Plan::BlockProgram& program, Plan::Move& move);
@@ -131,6 +133,16 @@ int64_t Scheduler::RunOf(const Plan::Move& move) const {
   return span * Width(move.in);
 }
 
+// Whether a job reads much that it does not need: gaps between short runs, which a larger job would fill.
+bool Scheduler::Wastes(const Plan::Move& move) const {
+  auto needed = static_cast<uint64_t>(Width(move.in));
+  for (uint32_t d = 0; d < move.digits; ++d) {
+    const Plan::Digit& digit = plan_.digits[move.first_digit + d];
+    if (digit.in > 0) needed *= static_cast<uint64_t>(digit.tile);
+  }
+  return StagingOf(move) > needed + needed / 4;
+}
+
 void Scheduler::Choose(Plan::BlockProgram& program) {
   program.tiled = false;
   program.unit = UnitOf(program);
@@ -138,6 +150,7 @@ void Scheduler::Choose(Plan::BlockProgram& program) {
   auto moves = [&](auto visit) {
     for (uint32_t m = 0; m < program.moves; ++m) visit(plan_.moves[program.first_move + m]);
   };
+  const uint64_t limit = program.in_order ? budget_.stream_bytes : budget_.job_bytes;
   // Gives the moves their places for jobs of `chunk` elements. The shortest staged read, or nothing if a job is too
   // large.
   auto stage = [&](int64_t chunk) -> std::optional<int64_t> {
@@ -147,32 +160,39 @@ void Scheduler::Choose(Plan::BlockProgram& program) {
     moves([&](Plan::Move& move) {
       Stage(program, move);
       program.staging = std::max(program.staging, StagingOf(move));
-      if (move.how == Plan::How::kKernel && chunk < program.elements) run = std::min(run, RunOf(move));
+      if (move.how == Plan::How::kKernel && chunk < program.elements)
+        run = std::min(run, Wastes(move) ? 0 : RunOf(move));
     });
-    if (static_cast<uint64_t>(chunk) * static_cast<uint64_t>(width) + program.staging > budget_.job_bytes)
-      return std::nullopt;
+    if (static_cast<uint64_t>(chunk) * static_cast<uint64_t>(width) + program.staging > limit) return std::nullopt;
     return run;
   };
-  // The chunk grows until every staged read moves enough, as long as a job fits into its memory.
+  // The chunk grows until staged reads are long, as long as a job fits into its memory; if they are not then, they must
+  // at least be worth their calls.
   int64_t units = std::max<int64_t>(1, static_cast<int64_t>(budget_.chunk_bytes) / width / program.unit);
-  int64_t chunk = std::clamp<int64_t>(units * program.unit, 1, std::max<int64_t>(program.elements, 1)), fitting = 0;
-  std::optional<int64_t> run;
-  while ((run = stage(chunk))) {
+  int64_t chunk = std::clamp<int64_t>(units * program.unit, 1, std::max<int64_t>(program.elements, 1));
+  int64_t fitting = 0, good = 0;
+  while (std::optional<int64_t> run = stage(chunk)) {
     fitting = chunk;
-    if (*run >= kLeastRun || chunk >= program.elements) break;
+    if (*run >= kLeastRun || chunk >= program.elements) good = chunk;
+    if (*run >= kLongRun || chunk >= program.elements) break;
     chunk = std::min(chunk * 2, program.elements);
   }
-  if (!run && program.in_order) {  // no tiles: the largest chunk that fits, however short its reads are
-    for (chunk = fitting ? fitting : chunk; chunk > program.unit && !stage(chunk);)
+  if (good > 0) {
+    stage(good);
+  } else if (program.in_order) {  // no tiles: the largest chunk that fits, however short its reads are
+    for (chunk = fitting ? fitting : chunk; chunk > program.unit && !stage(chunk);) {
       chunk = std::max(program.unit, chunk / 2 / program.unit * program.unit);
+    }
     stage(chunk);
-  } else if (!run) {
+  } else {
     program.tiled = true;
     program.staging = 0;
     moves([&](Plan::Move& move) {
       Tile(program, move);
-      uint64_t out = static_cast<uint64_t>(width);
-      for (uint32_t d = 0; d < move.digits; ++d) out *= static_cast<uint64_t>(plan_.digits[move.first_digit + d].tile);
+      auto out = static_cast<uint64_t>(width);
+      for (uint32_t d = 0; d < move.digits; ++d) {
+        out *= static_cast<uint64_t>(plan_.digits[move.first_digit + d].tile);
+      }
       program.staging = std::max(program.staging, StagingOf(move) + out);
     });
   }

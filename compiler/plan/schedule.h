@@ -13,8 +13,9 @@
 namespace aoa::plan {
 
 struct Budget {
-  uint64_t job_bytes = 64 << 20;   // output buffer and staging of one job, at most
-  uint64_t chunk_bytes = 8 << 20;  // output of a job, if nothing asks for more or less
+  uint64_t job_bytes = 64 << 20;      // output buffer and staging of one job, at most
+  uint64_t stream_bytes = 256 << 20;  // the same where the output is a stream, which tiles cannot fill
+  uint64_t chunk_bytes = 8 << 20;     // output of a job, if nothing asks for more or less
 };
 
 // Chooses chunks, tiles, places in the staging buffers, and kernels for all programs. May be called again.

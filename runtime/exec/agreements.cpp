@@ -27,8 +27,10 @@ Status CompareReplicas(const FillContext& context, const Plan::Agreement& agreem
     AOA_RETURN_IF_ERROR(context.sources.Read(agreement.b.file, agreement.b.offset + at, b.First(size)));
     size_t same = FirstDifference(a.First(size), b.First(size));
     if (same == size) continue;
-    return Status::Disagreement(fmt::format("`{}`: rank {} differs from rank {} at byte {} of the tensor ({} and {})", Printable(context.plan.names[agreement.name]), agreement.rank_b, agreement.rank_a,
-                                       at + same, Printable(context.sources.path(agreement.b.file)), Printable(context.sources.path(agreement.a.file))));
+    return Status::Disagreement(fmt::format(
+        "`{}`: rank {} differs from rank {} at byte {} of the tensor ({} and {})",
+        Printable(context.plan.names[agreement.name]), agreement.rank_b, agreement.rank_a, at + same,
+        Printable(context.sources.path(agreement.b.file)), Printable(context.sources.path(agreement.a.file))));
   }
   return Status();
 }
@@ -45,12 +47,15 @@ Status CompareTied(const FillContext& context, const Plan::Agreement& agreement,
     int64_t hi = std::min(lo + program.chunk, program.elements);
     auto size = static_cast<size_t>((hi - lo) * program.width);
     AOA_RETURN_IF_ERROR(filler.Elements(shard, lo, hi, made.First(size)));
-    AOA_RETURN_IF_ERROR(context.sources.Read(agreement.b.file, agreement.b.offset + static_cast<uint64_t>(lo * program.width), stored.First(size)));
+    AOA_RETURN_IF_ERROR(context.sources.Read(
+        agreement.b.file, agreement.b.offset + static_cast<uint64_t>(lo * program.width), stored.First(size)));
     filler.Constants(program, lo, hi, stored.First(size));
     size_t same = FirstDifference(made.First(size), stored.First(size));
     if (same == size) continue;
-    return Status::Disagreement(fmt::format("`{}` differs from `{}`, to which it is tied, at element {} of what {} holds", Printable(plan.names[agreement.name]), Printable(plan.names[agreement.original]),
-                                       lo + static_cast<int64_t>(same) / program.width, Printable(context.sources.path(agreement.b.file))));
+    return Status::Disagreement(fmt::format(
+        "`{}` differs from `{}`, to which it is tied, at element {} of what {} holds",
+        Printable(plan.names[agreement.name]), Printable(plan.names[agreement.original]),
+        lo + static_cast<int64_t>(same) / program.width, Printable(context.sources.path(agreement.b.file))));
   }
   return Status();
 }
@@ -64,7 +69,8 @@ Status CheckAgreements(const FillContext& context, int threads, const std::atomi
     Filler filler(context);
     for (size_t i; !stop && !failed && (i = next++) < agreements.size();) {
       bool replicas = agreements[i].original == 0xFFFFFFFF;
-      AOA_RETURN_IF_ERROR(replicas ? CompareReplicas(context, agreements[i]) : CompareTied(context, agreements[i], filler));
+      AOA_RETURN_IF_ERROR(replicas ? CompareReplicas(context, agreements[i])
+                                   : CompareTied(context, agreements[i], filler));
     }
     return Status();
   });

@@ -9,8 +9,8 @@
 
 namespace aoa::exec {
 
-// Compares what plan.agreements name. A difference is kDisagreement and says which element is the first. Returns early, with
-// success, when `stop` becomes true.
+// Compares what plan.agreements name. A difference is kDisagreement and says which element is the first. Returns early,
+// with success, when `stop` becomes true.
 Status CheckAgreements(const FillContext& context, int threads, const std::atomic<bool>& stop);
 
 }  // namespace aoa::exec

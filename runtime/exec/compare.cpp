@@ -11,7 +11,8 @@ namespace aoa::exec {
 namespace {
 
 // Adds what differs in `a` and `b`, of equal length, which begin at element `at`.
-void AddDifferences(std::span<const std::byte> a, std::span<const std::byte> b, int64_t at, DType dtype, Difference& difference) {
+void AddDifferences(std::span<const std::byte> a, std::span<const std::byte> b, int64_t at, DType dtype,
+                    Difference& difference) {
   if (std::memcmp(a.data(), b.data(), a.size()) == 0) return;
   auto width = static_cast<size_t>(Width(dtype));
   for (size_t i = 0; i < a.size(); i += width) {
@@ -31,7 +32,8 @@ void AddDifferences(std::span<const std::byte> a, std::span<const std::byte> b, 
 
 }  // namespace
 
-Result<std::optional<Difference>> CompareShards(const FillContext& a, const Plan::OutShard& shard_a, const FillContext& b, const Plan::OutShard& shard_b, DType dtype) {
+Result<std::optional<Difference>> CompareShards(const FillContext& a, const Plan::OutShard& shard_a,
+                                                const FillContext& b, const Plan::OutShard& shard_b, DType dtype) {
   ShardStream stream_a(a, shard_a), stream_b(b, shard_b);
   std::span<const std::byte> left, right;
   Difference difference;

@@ -11,13 +11,14 @@
 namespace aoa::exec {
 
 struct Difference {
-  int64_t count = 0;                        // elements whose bits differ
-  int64_t first = 0;                        // row-major number of the first one
-  uint64_t bits_a = 0, bits_b = 0;          // there
-  double largest = 0;                       // of |a - b| over all that are numbers
+  int64_t count = 0;                // elements whose bits differ
+  int64_t first = 0;                // row-major number of the first one
+  uint64_t bits_a = 0, bits_b = 0;  // there
+  double largest = 0;               // of |a - b| over all that are numbers
 };
 
 // Compares shards of two plans, of one type and one number of elements. Nothing if all bits are equal.
-Result<std::optional<Difference>> CompareShards(const FillContext& a, const Plan::OutShard& shard_a, const FillContext& b, const Plan::OutShard& shard_b, DType dtype);
+Result<std::optional<Difference>> CompareShards(const FillContext& a, const Plan::OutShard& shard_a,
+                                                const FillContext& b, const Plan::OutShard& shard_b, DType dtype);
 
 }  // namespace aoa::exec

@@ -1,7 +1,7 @@
 // Digests of whole tensors, which say whether two checkpoints hold the same whatever their layout.
 //
-// The digest of a tensor is XXH3-128 over its dtype's name, its shape, and its elements row-major, little-endian. It finds
-// accidents (swapped heads, a transposed square); it is no signature, since XXH3 does not resist an attacker.
+// The digest of a tensor is XXH3-128 over its dtype's name, its shape, and its elements row-major, little-endian. It
+// finds accidents (swapped heads, a transposed square); it is no signature, since XXH3 does not resist an attacker.
 #pragma once
 
 #include <string>

@@ -24,7 +24,9 @@ double Plus(double a, double b) {
 
 Result<uint64_t> ElementReader::Bits(const Plan::InShard& shard, uint64_t offset, int width) {
   uint64_t at = shard.offset + offset;
-  auto holds = [&](const Window& w) { return w.file == shard.file && at >= w.begin && at + static_cast<uint64_t>(width) <= w.begin + w.bytes.size(); };
+  auto holds = [&](const Window& w) {
+    return w.file == shard.file && at >= w.begin && at + static_cast<uint64_t>(width) <= w.begin + w.bytes.size();
+  };
   auto it = std::find_if(windows_.begin(), windows_.end(), holds);
   if (it == windows_.end()) {
     if (windows_.size() < 16) windows_.emplace_back();
@@ -45,7 +47,8 @@ Result<uint64_t> ElementReader::Bits(const Plan::InShard& shard, uint64_t offset
   return bits;
 }
 
-Result<uint64_t> ElementReader::Value(std::span<const Plan::InShard> replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags) {
+Result<uint64_t> ElementReader::Value(std::span<const Plan::InShard> replicas, DType type, uint64_t offset,
+                                      const ValueChain& chain, double norm, uint32_t& flags) {
   AOA_ASSIGN_OR_RETURN(uint64_t bits, Bits(replicas[0], offset, Width(type)));
   if (chain.empty() || chain[0].kind != ValueStep::Kind::kMean) return Apply(chain, type, bits, norm, flags);
   double sum = Decode(type, bits);
@@ -64,11 +67,16 @@ std::string Show(double value) {
 
 double NumberOf(DType type, uint64_t bits) {
   switch (type) {
-    case DType::kI64: return static_cast<double>(static_cast<int64_t>(bits));
-    case DType::kI32: return static_cast<int32_t>(bits);
-    case DType::kI16: return static_cast<int16_t>(bits);
-    case DType::kI8: return static_cast<int8_t>(bits);
-    default: return IsFloat(type) ? Decode(type, bits) : static_cast<double>(bits);
+    case DType::kI64:
+      return static_cast<double>(static_cast<int64_t>(bits));
+    case DType::kI32:
+      return static_cast<int32_t>(bits);
+    case DType::kI16:
+      return static_cast<int16_t>(bits);
+    case DType::kI8:
+      return static_cast<int8_t>(bits);
+    default:
+      return IsFloat(type) ? Decode(type, bits) : static_cast<double>(bits);
   }
 }
 
@@ -79,7 +87,8 @@ Result<std::vector<double>> ReadNorm(const Plan& plan, const Plan::Norm& norm, S
   std::vector<double> sums(static_cast<size_t>(norm.size), 0.0);
   std::vector<const Plan::Move*> moves;
   for (uint32_t m = 0; m < program.moves; ++m) moves.push_back(&plan.moves[program.first_move + m]);
-  std::stable_sort(moves.begin(), moves.end(), [](const Plan::Move* a, const Plan::Move* b) { return a->out_base < b->out_base; });
+  std::stable_sort(moves.begin(), moves.end(),
+                   [](const Plan::Move* a, const Plan::Move* b) { return a->out_base < b->out_base; });
   ElementReader reader(sources);
   for (const Plan::Move* move : moves) {
     if (move->how == Plan::How::kFill) continue;
@@ -96,7 +105,8 @@ Result<std::vector<double>> ReadNorm(const Plan& plan, const Plan::Norm& norm, S
         row += position[d] * plan.digits[move->first_digit + d].table;
       }
       uint32_t flags = 0;
-      AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Value(shard, move->in, static_cast<uint64_t>(in * width), chain, 1, flags));
+      AOA_ASSIGN_OR_RETURN(uint64_t bits,
+                           reader.Value(shard, move->in, static_cast<uint64_t>(in * width), chain, 1, flags));
       double value = Decode(type, bits);
       sums[static_cast<size_t>(row)] += value * value;
       more = false;

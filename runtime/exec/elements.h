@@ -19,8 +19,10 @@ class ElementReader {
   // The bytes of an element, `offset` bytes behind the start of a block.
   Result<uint64_t> Bits(const Plan::InShard& shard, uint64_t offset, int width);
 
-  // The element's value after a chain: bits of the last step's type. `replicas` has one shard, or all that a kMean averages.
-  Result<uint64_t> Value(std::span<const Plan::InShard> replicas, DType type, uint64_t offset, const ValueChain& chain, double norm, uint32_t& flags);
+  // The element's value after a chain: bits of the last step's type. `replicas` has one shard, or all that a kMean
+  // averages.
+  Result<uint64_t> Value(std::span<const Plan::InShard> replicas, DType type, uint64_t offset, const ValueChain& chain,
+                         double norm, uint32_t& flags);
 
  private:
   struct Window {

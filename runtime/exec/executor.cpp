@@ -35,7 +35,12 @@ Result<std::string> BootId() {
 class Execution {
  public:
   Execution(const Work& work, const RunOptions& options, Progress& progress)
-      : work_(work), plan_(work.plan), options_(options), progress_(progress), sources_(plan_.in_files, options.most_open), context_{plan_, sources_, work.kernels, work.target_name, {}} {}
+      : work_(work),
+        plan_(work.plan),
+        options_(options),
+        progress_(progress),
+        sources_(plan_.in_files, options.most_open),
+        context_{plan_, sources_, work.kernels, work.target_name, {}} {}
 
   Result<RunReport> Run() {
     AOA_RETURN_IF_ERROR(ReadFirst());
@@ -140,7 +145,8 @@ class Execution {
       AOA_ASSIGN_OR_RETURN(std::string boot, BootId());
       key += " " + boot;
     }
-    AOA_ASSIGN_OR_RETURN(io::File file, folder_->OpenState(fmt::format("journal-{}-of-{}", options_.part, options_.parts)));
+    AOA_ASSIGN_OR_RETURN(io::File file,
+                         folder_->OpenState(fmt::format("journal-{}-of-{}", options_.part, options_.parts)));
     if (!options_.resume) AOA_RETURN_IF_ERROR(file.Truncate(0));
     AOA_ASSIGN_OR_RETURN(io::Journal journal, io::Journal::Open(std::move(file), key, plan_.jobs.size()));
     journal_.emplace(std::move(journal));
@@ -278,7 +284,8 @@ class Execution {
   }
 
   Status Unlike(uint32_t file, uint64_t lo, uint64_t hi) const {
-    return Status::System(fmt::format("--verify: {} does not read as it was written, between bytes {} and {}", Printable(plan_.out_files[file].path), lo, hi));
+    return Status::System(fmt::format("--verify: {} does not read as it was written, between bytes {} and {}",
+                                      Printable(plan_.out_files[file].path), lo, hi));
   }
 
   // Leaves the record of this part; whether it was the last one.
@@ -316,15 +323,17 @@ class Execution {
   io::StagingFolder* folder_ = nullptr;
   std::optional<Targets> targets_;
   std::optional<io::Journal> journal_;
-  std::vector<uint64_t> values_;          // digests of jobs, with `verify`
+  std::vector<uint64_t> values_;  // digests of jobs, with `verify`
   std::atomic<uint64_t> written_ = 0;
   std::mutex pending_mutex_;
-  std::vector<uint64_t> pending_;         // jobs whose bytes may not be on the device yet
+  std::vector<uint64_t> pending_;  // jobs whose bytes may not be on the device yet
   uint64_t pending_bytes_ = 0;
 };
 
 }  // namespace
 
-Result<RunReport> Execute(const Work& work, const RunOptions& options, Progress& progress) { return Execution(work, options, progress).Run(); }
+Result<RunReport> Execute(const Work& work, const RunOptions& options, Progress& progress) {
+  return Execution(work, options, progress).Run();
+}
 
 }  // namespace aoa::exec

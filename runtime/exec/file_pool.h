@@ -17,7 +17,8 @@ class FilePool {
   using Open = std::function<Result<io::File>(uint32_t file)>;
 
   // The one that was not used for longest makes room. Files in use stay, so there may be one more per thread.
-  FilePool(size_t files, size_t most_open, Open open) : open_(std::move(open)), most_open_(most_open), entries_(files) {}
+  FilePool(size_t files, size_t most_open, Open open)
+      : open_(std::move(open)), most_open_(most_open), entries_(files) {}
 
   // A file that stays open as long as this lives.
   class Use {

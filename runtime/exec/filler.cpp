@@ -16,7 +16,8 @@ namespace {
 
 // Calls visit(offsets...) for every index of some digits: an odometer over counts with two strides each.
 template <class Visit>
-Status Odometer(const std::vector<int64_t>& counts, const std::vector<std::pair<int64_t, int64_t>>& strides, Visit visit) {
+Status Odometer(const std::vector<int64_t>& counts, const std::vector<std::pair<int64_t, int64_t>>& strides,
+                Visit visit) {
   std::vector<int64_t> index(counts.size(), 0);
   int64_t a = 0, b = 0;
   for (;;) {
@@ -47,7 +48,8 @@ void FillRun(std::byte* out, int64_t count, uint64_t bits, int width) {
 std::vector<size_t> Filler::ByIn(const Plan::Move& move) const {
   std::vector<size_t> order(move.digits);
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return DigitOf(move, a).in < DigitOf(move, b).in; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return DigitOf(move, a).in < DigitOf(move, b).in; });
   return order;
 }
 
@@ -66,8 +68,10 @@ Status EachShard(const Plan& plan, const Plan::Job& job, Visit visit) {
     const Plan::OutShard& shard = plan.out_shards[s];
     const Plan::BlockProgram& program = plan.programs[shard.program];
     auto width = static_cast<uint64_t>(program.width);
-    uint64_t lo = std::max(job.lo, shard.offset), hi = std::min(job.hi, shard.offset + static_cast<uint64_t>(program.elements) * width);
-    AOA_RETURN_IF_ERROR(visit(shard, static_cast<int64_t>((lo - shard.offset) / width), static_cast<int64_t>((hi - shard.offset) / width)));
+    uint64_t lo = std::max(job.lo, shard.offset),
+             hi = std::min(job.hi, shard.offset + static_cast<uint64_t>(program.elements) * width);
+    AOA_RETURN_IF_ERROR(visit(shard, static_cast<int64_t>((lo - shard.offset) / width),
+                              static_cast<int64_t>((hi - shard.offset) / width)));
   }
   return Status();
 }
@@ -88,12 +92,13 @@ Status Filler::Elements(const Plan::OutShard& shard, int64_t lo, int64_t hi, std
     form.clear();
     for (size_t i = 0; i < move.digits; ++i) form.push_back({DigitOf(move, i).extent, DigitOf(move, i).out});
     Status status;
-    SplitInterval(form, lo - move.out_base, hi - move.out_base, [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
-      if (!status.ok()) return;
-      int64_t at = move.out_base - lo;
-      for (size_t i = 0; i < form.size(); ++i) at += first[i] * form[i].stride;
-      status = Fill({move, shard, first, count, out.data() + at * program.width, false});
-    });
+    SplitInterval(form, lo - move.out_base, hi - move.out_base,
+                  [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
+                    if (!status.ok()) return;
+                    int64_t at = move.out_base - lo;
+                    for (size_t i = 0; i < form.size(); ++i) at += first[i] * form[i].stride;
+                    status = Fill({move, shard, first, count, out.data() + at * program.width, false});
+                  });
     AOA_RETURN_IF_ERROR(std::move(status));
   }
   return Status();
@@ -105,13 +110,15 @@ void Filler::Prefetch(const Plan::Job& job) {
   if (job.tile) {
     (void)Fill(TileBox(job, nullptr));
   } else {
-    (void)EachShard(plan_, job, [&](const Plan::OutShard& shard, int64_t lo, int64_t hi) { return Elements(shard, lo, hi, {}); });
+    (void)EachShard(plan_, job,
+                    [&](const Plan::OutShard& shard, int64_t lo, int64_t hi) { return Elements(shard, lo, hi, {}); });
   }
   prefetching_ = false;
 }
 
 void Filler::PrefetchStretch(const Plan::InShard& source, uint64_t offset, uint64_t length) {
-  constexpr int kMostCalls = 64;  // of a job: what is more scattered than that, the system's own reading ahead has to find
+  constexpr int kMostCalls =
+      64;  // of a job: what is more scattered than that, the system's own reading ahead has to find
   if (prefetches_++ < kMostCalls) context_.sources.Prefetch(source.file, offset, length);
 }
 
@@ -139,13 +146,15 @@ Status Filler::EachRun(const Plan::Job& job, const VisitRun& visit) const {
   // The inner digits that lie dense both in the buffer and in the file are one run.
   int64_t run = 1, at = move.out_base;
   size_t outer = move.digits;
-  while (outer > 0 && DigitOf(move, outer - 1).out == run && DigitOf(move, outer - 1).staged_out == run) run *= box.count[--outer];
+  while (outer > 0 && DigitOf(move, outer - 1).out == run && DigitOf(move, outer - 1).staged_out == run)
+    run *= box.count[--outer];
   std::vector<int64_t> counts(box.count.begin(), box.count.begin() + static_cast<ptrdiff_t>(outer));
   std::vector<std::pair<int64_t, int64_t>> strides;
   for (size_t i = 0; i < outer; ++i) strides.emplace_back(DigitOf(move, i).out, DigitOf(move, i).staged_out);
   for (size_t i = 0; i < move.digits; ++i) at += box.first[i] * DigitOf(move, i).out;
   return Odometer(counts, strides, [&](int64_t in_file, int64_t in_buffer) {
-    return visit(box.shard.offset + static_cast<uint64_t>((at + in_file) * width), static_cast<size_t>(in_buffer * width), static_cast<size_t>(run * width));
+    return visit(box.shard.offset + static_cast<uint64_t>((at + in_file) * width),
+                 static_cast<size_t>(in_buffer * width), static_cast<size_t>(run * width));
   });
 }
 
@@ -157,11 +166,12 @@ void Filler::Constants(const Plan::BlockProgram& program, int64_t lo, int64_t hi
     if (move.how != Plan::How::kFill) continue;
     form.clear();
     for (size_t i = 0; i < move.digits; ++i) form.push_back({DigitOf(move, i).extent, DigitOf(move, i).out});
-    SplitInterval(form, lo - move.out_base, hi - move.out_base, [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
-      int64_t at = move.out_base - lo;
-      for (size_t i = 0; i < form.size(); ++i) at += first[i] * form[i].stride;
-      (void)Constant({move, none, first, count, out.data() + at * program.width, false});
-    });
+    SplitInterval(form, lo - move.out_base, hi - move.out_base,
+                  [&](const std::vector<int64_t>& first, const std::vector<int64_t>& count) {
+                    int64_t at = move.out_base - lo;
+                    for (size_t i = 0; i < form.size(); ++i) at += first[i] * form[i].stride;
+                    (void)Constant({move, none, first, count, out.data() + at * program.width, false});
+                  });
   }
 }
 
@@ -169,7 +179,8 @@ void Filler::Constants(const Plan::BlockProgram& program, int64_t lo, int64_t hi
 
 Status Filler::Fill(const Box& box) {
   if (std::any_of(box.count.begin(), box.count.end(), [](int64_t n) { return n == 0; })) return Status();
-  bool constant = box.move.how == Plan::How::kFill, element_wise = box.move.how == Plan::How::kScalar || !context_.kernels;
+  bool constant = box.move.how == Plan::How::kFill,
+       element_wise = box.move.how == Plan::How::kScalar || !context_.kernels;
   if (prefetching_ && (constant || element_wise)) return Status();
   if (constant) return Constant(box);
   if (element_wise) return ElementWise(box);
@@ -199,7 +210,8 @@ Status Filler::Direct(const Box& box) {
   size_t inner = 0;
   int64_t stretch = 1, run = 1;
   while (inner < order.size() && (DigitOf(box.move, order[inner]).in == stretch || box.count[order[inner]] == 1)) {
-    if (run == stretch && (OutStride(box, order[inner]) == run || box.count[order[inner]] == 1)) run *= box.count[order[inner]];
+    if (run == stretch && (OutStride(box, order[inner]) == run || box.count[order[inner]] == 1))
+      run *= box.count[order[inner]];
     stretch *= box.count[order[inner]];
     ++inner;
   }
@@ -268,8 +280,10 @@ Status Filler::Staged(const Box& box) {
   int64_t table = box.move.table_base;
   for (size_t i = 0; i < box.move.digits; ++i) {
     table += box.first[i] * DigitOf(box.move, i).table;
-    if (key.dims[i].extent == 0) extents.push_back(box.count[i]);
-    else AOA_CHECK(box.count[i] == key.dims[i].extent, "a job cuts a digit that its kernel holds whole");
+    if (key.dims[i].extent == 0)
+      extents.push_back(box.count[i]);
+    else
+      AOA_CHECK(box.count[i] == key.dims[i].extent, "a job cuts a digit that its kernel holds whole");
   }
   const double* norms = box.shard.norms == 0xFFFFFFFF ? nullptr : context_.norms[box.shard.norms].data() + table;
   AOA_ASSIGN_OR_RETURN(KernelFunction kernel, context_.kernels(box.move.kernel));
@@ -287,7 +301,8 @@ Status Filler::ElementWise(const Box& box) {
   std::span<const Plan::InShard> sources(&Source(box), 1);
   if (!chain.empty() && chain[0].kind == ValueStep::Kind::kMean) {
     uint32_t in_shard = plan_.slots[box.shard.first_slot + move.slot] + move.block;
-    auto it = std::lower_bound(plan_.replicas.begin(), plan_.replicas.end(), in_shard, [](const Plan::Replicas& r, uint32_t shard) { return r.in_shard < shard; });
+    auto it = std::lower_bound(plan_.replicas.begin(), plan_.replicas.end(), in_shard,
+                               [](const Plan::Replicas& r, uint32_t shard) { return r.in_shard < shard; });
     AOA_CHECK(it != plan_.replicas.end() && it->in_shard == in_shard, "a mean without replicas");
     sources = it->all;
   }
@@ -301,7 +316,8 @@ Status Filler::ElementWise(const Box& box) {
       out += index[i] * OutStride(box, i);
     }
     uint32_t flags = 0;
-    AOA_ASSIGN_OR_RETURN(uint64_t bits, elements_.Value(sources, move.in, static_cast<uint64_t>(in * in_width), chain, norms ? (*norms)[static_cast<size_t>(row)] : 1, flags));
+    AOA_ASSIGN_OR_RETURN(uint64_t bits, elements_.Value(sources, move.in, static_cast<uint64_t>(in * in_width), chain,
+                                                        norms ? (*norms)[static_cast<size_t>(row)] : 1, flags));
     if (flags) return Mistake(box, number, flags);
     std::memcpy(box.out + out * out_width, &bits, static_cast<size_t>(out_width));
     size_t i = index.size();
@@ -312,9 +328,13 @@ Status Filler::ElementWise(const Box& box) {
 
 Status Filler::Mistake(const Box& box, int64_t element, uint32_t flags) const {
   std::string_view type = Name(box.move.out);
-  std::string what = flags & kKernelInfinity ? fmt::format("is infinite, and {} has no infinity: `cast=saturate` takes its largest number", type)
-                                             : fmt::format("is too large for {}: `cast=saturate` takes its largest number, `cast=inf` an infinity", type);
-  return Status::Value(fmt::format("`{}`: element {} {}", Printable(context_.target_name(box.shard.target)), element, what)).About(box.shard.target);
+  std::string what =
+      flags & kKernelInfinity
+          ? fmt::format("is infinite, and {} has no infinity: `cast=saturate` takes its largest number", type)
+          : fmt::format("is too large for {}: `cast=saturate` takes its largest number, `cast=inf` an infinity", type);
+  return Status::Value(
+             fmt::format("`{}`: element {} {}", Printable(context_.target_name(box.shard.target)), element, what))
+      .About(box.shard.target);
 }
 
 }  // namespace aoa::exec

@@ -23,9 +23,9 @@ using TargetName = std::function<std::string(uint32_t target)>;
 struct FillContext {
   const Plan& plan;
   Sources& sources;
-  Kernels kernels;                            // empty: elements are moved one at a time (the reference)
+  Kernels kernels;  // empty: elements are moved one at a time (the reference)
   TargetName target_name;
-  std::vector<std::vector<double>> norms;     // of plan.norms
+  std::vector<std::vector<double>> norms;  // of plan.norms
 };
 
 // One worker's buffers. A filler serves one thread.
@@ -71,11 +71,15 @@ class Filler {
   Status Mistake(const Box& box, int64_t element, uint32_t flags) const;
 
   const Plan::Digit& DigitOf(const Plan::Move& move, size_t i) const { return plan_.digits[move.first_digit + i]; }
-  int64_t OutStride(const Box& box, size_t i) const { return box.tile ? DigitOf(box.move, i).staged_out : DigitOf(box.move, i).out; }
+  int64_t OutStride(const Box& box, size_t i) const {
+    return box.tile ? DigitOf(box.move, i).staged_out : DigitOf(box.move, i).out;
+  }
   void PrefetchStretch(const Plan::InShard& source, uint64_t offset, uint64_t length);
   // The element of the source block that the box's first one is.
   int64_t InStart(const Box& box) const;
-  const Plan::InShard& Source(const Box& box) const { return plan_.in_shards[plan_.slots[box.shard.first_slot + box.move.slot] + box.move.block]; }
+  const Plan::InShard& Source(const Box& box) const {
+    return plan_.in_shards[plan_.slots[box.shard.first_slot + box.move.slot] + box.move.block];
+  }
   // The digits by rising in stride.
   std::vector<size_t> ByIn(const Plan::Move& move) const;
 

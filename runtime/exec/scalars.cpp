@@ -10,19 +10,25 @@
 namespace aoa::exec {
 namespace {
 
-std::string Says(const std::string& name, const Plan::InShard& shard, DType type, uint64_t bits, const Sources& sources) {
-  return fmt::format("`{}` in {} is {}", Printable(name), Printable(sources.path(shard.file)), Show(NumberOf(type, bits)));
+std::string Says(const std::string& name, const Plan::InShard& shard, DType type, uint64_t bits,
+                 const Sources& sources) {
+  return fmt::format("`{}` in {} is {}", Printable(name), Printable(sources.path(shard.file)),
+                     Show(NumberOf(type, bits)));
 }
 
 // The bits that all places hold.
-Result<uint64_t> Agreed(const std::vector<Plan::Places>& tensors, DType type, ElementReader& reader, const Sources& sources) {
+Result<uint64_t> Agreed(const std::vector<Plan::Places>& tensors, DType type, ElementReader& reader,
+                        const Sources& sources) {
   AOA_CHECK(!tensors.empty() && !tensors[0].all.empty(), "a scalar without a place");
   const Plan::InShard& first = tensors[0].all[0];
   AOA_ASSIGN_OR_RETURN(uint64_t expected, reader.Bits(first, 0, Width(type)));
   for (const Plan::Places& tensor : tensors) {
     for (const Plan::InShard& shard : tensor.all) {
       AOA_ASSIGN_OR_RETURN(uint64_t bits, reader.Bits(shard, 0, Width(type)));
-      if (bits != expected) return Status::Disagreement(Says(tensors[0].name, first, type, expected, sources) + ", and " + Says(tensor.name, shard, type, bits, sources) + ": the pieces of a weight share one number");
+      if (bits != expected)
+        return Status::Disagreement(Says(tensors[0].name, first, type, expected, sources) + ", and " +
+                                    Says(tensor.name, shard, type, bits, sources) +
+                                    ": the pieces of a weight share one number");
     }
   }
   return expected;
@@ -48,7 +54,9 @@ Result<std::vector<uint64_t>> ReadScalars(const Plan& plan, Sources& sources, co
     AOA_ASSIGN_OR_RETURN(double value, compute(i, inputs));
     uint32_t flags = 0;
     uint64_t bits = Encode(scalar.dtype, value, Overflow::kError, flags);
-    if (flags) return Status::Value(fmt::format("`{}`: {} does not fit {}", Printable(scalar.name), Show(value), Name(scalar.dtype)));
+    if (flags)
+      return Status::Value(
+          fmt::format("`{}`: {} does not fit {}", Printable(scalar.name), Show(value), Name(scalar.dtype)));
     values.push_back(bits);
   }
   return values;

@@ -11,7 +11,9 @@ namespace {
 Result<io::File> OpenUnchanged(const Plan::InFile& file) {
   AOA_ASSIGN_OR_RETURN(io::File opened, io::File::OpenForReading(file.path));
   AOA_ASSIGN_OR_RETURN(uint64_t size, opened.Size());
-  if (size != file.size) return Status::Invalid(fmt::format("{}: has {} bytes now, and {} when its header was read", Printable(file.path), size, file.size));
+  if (size != file.size)
+    return Status::Invalid(
+        fmt::format("{}: has {} bytes now, and {} when its header was read", Printable(file.path), size, file.size));
   return opened;
 }
 

@@ -13,7 +13,8 @@ namespace aoa::exec {
 // The plan's programs must be in order (no tiles).
 class ShardStream {
  public:
-  ShardStream(const FillContext& context, const Plan::OutShard& shard) : filler_(context), shard_(shard), program_(context.plan.programs[shard.program]) {}
+  ShardStream(const FillContext& context, const Plan::OutShard& shard)
+      : filler_(context), shard_(shard), program_(context.plan.programs[shard.program]) {}
 
   bool done() const { return at_ == program_.elements; }
   // The next elements; valid until the next call. Empty at the end.

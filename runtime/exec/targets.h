@@ -14,10 +14,12 @@ namespace aoa::exec {
 class Targets {
  public:
   Targets(const Plan& plan, const io::StagingFolder& folder, size_t most_open)
-      : plan_(plan), pool_(plan.out_files.size(), most_open, [this, &folder](uint32_t file) { return folder.OpenFile(plan_.out_files[file].path); }) {}
+      : plan_(plan), pool_(plan.out_files.size(), most_open, [this, &folder](uint32_t file) {
+          return folder.OpenFile(plan_.out_files[file].path);
+        }) {}
 
-  // Makes every file at its full size, with its head. What a file holds already behind its head stays. On several threads:
-  // some file systems take as long to find the space as to fill it.
+  // Makes every file at its full size, with its head. What a file holds already behind its head stays. On several
+  // threads: some file systems take as long to find the space as to fill it.
   Status Create(int threads);
 
   // Any thread may write, read and sync.

@@ -12,8 +12,8 @@
 
 namespace aoa::exec {
 
-// Runs work(stop) on `threads` threads, the caller's among them, until all have returned. `stop` becomes true when one of
-// them has failed. Returns the first failure; an exception is thrown on, but for a lack of memory, which is kSystem.
+// Runs work(stop) on `threads` threads, the caller's among them, until all have returned. `stop` becomes true when one
+// of them has failed. Returns the first failure; an exception is thrown on, but for a lack of memory, which is kSystem.
 template <class Work>
 Status RunWorkers(int threads, const Work& work) {
   std::atomic<bool> stop = false;

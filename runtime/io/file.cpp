@@ -189,16 +189,19 @@ Result<std::string> ReadSmallFile(const std::string& path, uint64_t limit) {
 Status ReplaceFile(const std::string& path, const std::string& content) {
   std::error_code error;
   const std::string real = std::filesystem::canonical(path, error).string();
-  struct stat old{};
-  if (error || stat(real.c_str(), &old) != 0) return SystemFailure("replacing " + Printable(path), error ? error.value() : errno);
+  struct stat old {};
+  if (error || stat(real.c_str(), &old) != 0)
+    return SystemFailure("replacing " + Printable(path), error ? error.value() : errno);
   std::string temporary = real + ".XXXXXX";
   Descriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd.open()) return SystemFailure("replacing " + Printable(path), errno);
   File file(std::move(fd), temporary);
   Status status = file.WriteAt(0, std::as_bytes(std::span(content)));
-  if (status.ok() && chmod(temporary.c_str(), old.st_mode & 07777) != 0) status = SystemFailure("replacing " + Printable(path), errno);
+  if (status.ok() && chmod(temporary.c_str(), old.st_mode & 07777) != 0)
+    status = SystemFailure("replacing " + Printable(path), errno);
   if (status.ok()) status = file.Close();
-  if (status.ok() && rename(temporary.c_str(), real.c_str()) != 0) status = SystemFailure("replacing " + Printable(path), errno);
+  if (status.ok() && rename(temporary.c_str(), real.c_str()) != 0)
+    status = SystemFailure("replacing " + Printable(path), errno);
   if (!status.ok()) unlink(temporary.c_str());
   return status;
 }

@@ -38,7 +38,9 @@ Header MakeHeader(std::string_view key, uint64_t jobs) {
   return header;
 }
 
-uint64_t ChecksumOf(const Record& record, uint64_t seed) { return XXH3_64bits_withSeed(&record, offsetof(Record, checksum), seed); }
+uint64_t ChecksumOf(const Record& record, uint64_t seed) {
+  return XXH3_64bits_withSeed(&record, offsetof(Record, checksum), seed);
+}
 
 uint64_t OffsetOf(uint64_t record) { return sizeof(Header) + record * sizeof(Record); }
 

@@ -1,7 +1,7 @@
 // Which jobs of a run are done: what --resume reads.
 //
-// A job is a number below a bound that the plan fixes; with it goes a number that its caller wants to know later (a digest of
-// what it wrote). The file is a header and records of 24 bytes, each complete in itself:
+// A job is a number below a bound that the plan fixes; with it goes a number that its caller wants to know later (a
+// digest of what it wrote). The file is a header and records of 24 bytes, each complete in itself:
 //
 //    0   8  "aoacjrn1"            64  8  job
 //    8   8  number of jobs        72  8  value
@@ -10,12 +10,13 @@
 //   40  24  zeros
 //
 // in the byte order of the machine, on which alone it is read. A record that does not match its checksum (torn, never
-// written, or of another run) is passed over: its job is done again, which is always right. So records may be appended from
-// several threads in any order, without locks.
+// written, or of another run) is passed over: its job is done again, which is always right. So records may be appended
+// from several threads in any order, without locks.
 //
-// A record says that the bytes of its job have been given to the system. That outlives the process, but not the machine: a
-// run that is to be resumed after a power loss syncs its files, appends, and syncs the journal, in this order; a run that does
-// not sync puts the boot's id (/proc/sys/kernel/random/boot_id) into the key, so that nobody trusts its journal after one.
+// A record says that the bytes of its job have been given to the system. That outlives the process, but not the
+// machine: a run that is to be resumed after a power loss syncs its files, appends, and syncs the journal, in this
+// order; a run that does not sync puts the boot's id (/proc/sys/kernel/random/boot_id) into the key, so that nobody
+// trusts its journal after one.
 #pragma once
 
 #include <atomic>

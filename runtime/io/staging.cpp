@@ -164,13 +164,15 @@ Status StagingFolder::Lock(int operation) const {
   return PathFailure("locking", path() / kLock, errno);
 }
 
-// The first part gives the folder the target's name. Where others are at work in it already, or the name is taken, or the
-// file system cannot do it safely, the folder stays where it is. Afterwards it may be another's: the lock was let go.
+// The first part gives the folder the target's name. Where others are at work in it already, or the name is taken, or
+// the file system cannot do it safely, the folder stays where it is. Afterwards it may be another's: the lock was let
+// go.
 Status StagingFolder::TakeName() {
   if (stage_name_ == name_ || Exists(parent_.get(), name_)) return {};
   if (Lock(LOCK_EX | LOCK_NB).ok() && Current()) {
     if (!OpenFileAt(stage_.get(), mark_, 0600).open()) return PathFailure("making", path() / mark_, errno);
-    if (renameat2(parent_.get(), hidden_name_.c_str(), parent_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) stage_name_ = name_;
+    if (renameat2(parent_.get(), hidden_name_.c_str(), parent_.get(), name_.c_str(), RENAME_NOREPLACE) == 0)
+      stage_name_ = name_;
   }
   return Lock(LOCK_SH);
 }

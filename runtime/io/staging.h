@@ -12,9 +12,9 @@
 //   PARENT/.NAME.aoac-KEY/void    `state` when it counts no more
 //
 // Several parts of one run, each a process of its own, build in the open: the first of them gives the folder itself the
-// target's name, if nothing has it, so that the others and the user find what there is. It holds no checkpoint then, but
-// the same `files`, `state` and `lock`, and a file `.aoac-KEY` that tells it from any other. The last part takes the name
-// away again before it publishes like any run.
+// target's name, if nothing has it, so that the others and the user find what there is. It holds no checkpoint then,
+// but the same `files`, `state` and `lock`, and a file `.aoac-KEY` that tells it from any other. The last part takes
+// the name away again before it publishes like any run.
 //
 // The caller makes KEY of all that determines the result: what a run with the same key has left is taken for one's own.
 //
@@ -49,8 +49,8 @@ class StagingFolder {
   // works on this target with the same key is kUsage.
   static Result<StagingFolder> Create(const std::string& target, const std::string& key, Mode mode);
 
-  // Puts right what runs that died while they published or removed have left beside a target: an old target is put back,
-  // and folders that nobody can resume go. To be called before the target is looked at.
+  // Puts right what runs that died while they published or removed have left beside a target: an old target is put
+  // back, and folders that nobody can resume go. To be called before the target is looked at.
   static Status Recover(const std::string& target);
 
   // kUsage if something other than the folder of this run's parts is at the target and `force` is not set.
@@ -75,8 +75,8 @@ class StagingFolder {
   // kUsage. Of several parts that see the whole done, one publishes; for the others this succeeds without effect.
   Status Publish(bool force, bool sync);
 
-  // Gives up: removes the folder and what is in it; a part leaves it to the other parts, if any has begun. Without Publish
-  // and Discard it stays, for a run that resumes. After either of them this is no more than an empty shell.
+  // Gives up: removes the folder and what is in it; a part leaves it to the other parts, if any has begun. Without
+  // Publish and Discard it stays, for a run that resumes. After either of them this is no more than an empty shell.
   Status Discard();
 
  private:

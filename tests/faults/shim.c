@@ -2,8 +2,9 @@
 //
 //   AOA_FAULT=CALL:FIRST:COUNT:WHAT[:PATH]
 //
-// From the FIRST-th call of CALL on (counted from 1, over all threads), COUNT calls go wrong; with PATH, only calls on paths
-// that contain it are counted. CALL is read, write, open, space, sync, name (renames, folders, removals), or any. WHAT is
+// From the FIRST-th call of CALL on (counted from 1, over all threads), COUNT calls go wrong; with PATH, only calls on
+// paths that contain it are counted. CALL is read, write, open, space, sync, name (renames, folders, removals), or any.
+// WHAT is
 //
 //   the number of an error    the call fails with it
 //   half                      a transfer moves half of what was asked (at least one byte)
@@ -114,37 +115,45 @@ ssize_t pwrite(int fd, const void* from, size_t size, off_t at) {
 }
 ssize_t pwrite64(int fd, const void* from, size_t size, off64_t at) { return pwrite(fd, from, size, at); }
 
-#define OPEN(name)                                             \
-  int name(const char* path, int flags, ...) {                 \
-    va_list rest;                                              \
-    va_start(rest, flags);                                     \
-    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0; \
-    va_end(rest);                                              \
+#define OPEN(name)                                                       \
+  int name(const char* path, int flags, ...) {                           \
+    va_list rest;                                                        \
+    va_start(rest, flags);                                               \
+    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0;          \
+    va_end(rest);                                                        \
     return FAILS("open", -1, path) ? -1 : REAL(name)(path, flags, mode); \
   }
 OPEN(open)
 OPEN(open64)
 
-#define OPENAT(name)                                           \
-  int name(int folder, const char* path, int flags, ...) {     \
-    va_list rest;                                              \
-    va_start(rest, flags);                                     \
-    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0; \
-    va_end(rest);                                              \
+#define OPENAT(name)                                                             \
+  int name(int folder, const char* path, int flags, ...) {                       \
+    va_list rest;                                                                \
+    va_start(rest, flags);                                                       \
+    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0;                  \
+    va_end(rest);                                                                \
     return FAILS("open", -1, path) ? -1 : REAL(name)(folder, path, flags, mode); \
   }
 OPENAT(openat)
 OPENAT(openat64)
 
-int fallocate(int fd, int mode, off_t at, off_t size) { return FAILS("space", fd, NULL) ? -1 : REAL(fallocate)(fd, mode, at, size); }
+int fallocate(int fd, int mode, off_t at, off_t size) {
+  return FAILS("space", fd, NULL) ? -1 : REAL(fallocate)(fd, mode, at, size);
+}
 int fallocate64(int fd, int mode, off64_t at, off64_t size) { return fallocate(fd, mode, at, size); }
 int ftruncate(int fd, off_t size) { return FAILS("space", fd, NULL) ? -1 : REAL(ftruncate)(fd, size); }
 int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
 int fsync(int fd) { return FAILS("sync", fd, NULL) ? -1 : REAL(fsync)(fd); }
 int fdatasync(int fd) { return FAILS("sync", fd, NULL) ? -1 : REAL(fdatasync)(fd); }
-int mkdirat(int folder, const char* path, mode_t mode) { return FAILS("name", -1, path) ? -1 : REAL(mkdirat)(folder, path, mode); }
-int unlinkat(int folder, const char* path, int flags) { return FAILS("name", -1, path) ? -1 : REAL(unlinkat)(folder, path, flags); }
-int renameat(int a, const char* from, int b, const char* to) { return FAILS("name", -1, to) ? -1 : REAL(renameat)(a, from, b, to); }
+int mkdirat(int folder, const char* path, mode_t mode) {
+  return FAILS("name", -1, path) ? -1 : REAL(mkdirat)(folder, path, mode);
+}
+int unlinkat(int folder, const char* path, int flags) {
+  return FAILS("name", -1, path) ? -1 : REAL(unlinkat)(folder, path, flags);
+}
+int renameat(int a, const char* from, int b, const char* to) {
+  return FAILS("name", -1, to) ? -1 : REAL(renameat)(a, from, b, to);
+}
 int renameat2(int a, const char* from, int b, const char* to, unsigned flags) {
   return FAILS("name", -1, to) ? -1 : REAL(renameat2)(a, from, b, to, flags);
 }

@@ -52,7 +52,8 @@ Plan TwoTensors(const Budget& budget) {
   return plan;
 }
 
-const Budget kAmple = {1 << 20, 1 << 16}, kTight = {512, 128}, kMiddle = {8192, 400};
+const Budget kAmple{.job_bytes = 1 << 20, .chunk_bytes = 1 << 16}, kTight{.job_bytes = 512, .chunk_bytes = 128},
+    kMiddle{.job_bytes = 8192, .chunk_bytes = 400};
 
 TEST(PlanTest, ObeysItsLaws) {
   for (const Budget& budget : {kAmple, kTight, kMiddle}) EXPECT_EQ(Verify(TwoTensors(budget)), "");
