@@ -45,6 +45,7 @@ class Binder {
   bool AddFamilies();
   void AddDeclared(size_t end, const Declaration& declaration);
   bool Awaits(const Line& line) const;
+  bool AddTyped(const Line& line);
   void AddImplicit(const Line& line);
   void AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner,
                    size_t partner_end);

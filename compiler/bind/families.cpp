@@ -173,7 +173,11 @@ bool Binder::AddFamilies() {
     if (!line.active)
       line.active =
           Dimensions::Holds(line.statement->context, dimensions.ScopeBetween(line.leg, line.leg + 1), diagnostics_);
-    if (!line.active || lines_added_[i] || Awaits(line)) continue;
+    if (!line.active || lines_added_[i]) continue;
+    if (Awaits(line)) {  // what has its type in the statement may be what fixes the rest
+      if (*line.active) any |= AddTyped(line);
+      continue;
+    }
     lines_added_[i] = true;
     any = true;
     if (*line.active) AddImplicit(line);
@@ -196,6 +200,24 @@ bool Binder::Awaits(const Line& line) const {
     return std::any_of(operands.begin(), operands.end(),
                        [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
   });
+}
+
+// Adds those names of a line that nothing declares and the line gives a type. True if there was one.
+bool Binder::AddTyped(const Line& line) {
+  bool any = false;
+  for (size_t end : {line.leg, line.leg + 1}) {
+    for (const Operand& o : end == line.leg ? line.in() : line.out()) {
+      if (o.node->blank || !o.node->type) continue;
+      bool declared = std::any_of(pending_.begin(), pending_.end(), [&](const PendingDeclaration& p) {
+        return p.end == end && p.declaration->pattern.text() == o.pattern.text();
+      });
+      auto pattern = Resolved(end, o.pattern);
+      if (declared || !pattern || FamilyNamed(end, pattern->text())) continue;
+      AddImplicit(end, o, *line.statement, nullptr, 0);
+      any = true;
+    }
+  }
+  return any;
 }
 
 void Binder::AddImplicit(const Line& line) {

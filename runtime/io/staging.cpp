@@ -138,21 +138,29 @@ Result<StagingFolder> StagingFolder::Create(const std::string& target, const std
 }
 
 // Makes the folder if need be, and locks it. Between the two another run may have finished and removed it, so what is
-// locked is compared with what has the name then.
+// locked is compared with what has the name then. A part waits a moment for another that takes or returns the name.
 Status StagingFolder::Enter() {
   constexpr int kAttempts = 100;
+  constexpr useconds_t kPause = 20'000;  // microseconds
+  Status busy;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    stage_name_ = shared_ && Exists(parent_.get(), name_ + "/" + mark_) ? name_ : hidden_name_;
-    if (!MakeFolderAt(parent_.get(), stage_name_, 0700)) return PathFailure("making", path(), errno);
+    bool open = shared_ && Exists(parent_.get(), name_ + "/" + mark_);
+    stage_name_ = open ? name_ : hidden_name_;
+    if (!open && !MakeFolderAt(parent_.get(), stage_name_, 0700)) return PathFailure("making", path(), errno);
     stage_ = OpenFolderAt(parent_.get(), stage_name_);
     if (!stage_.open() && errno == ENOENT) continue;
     if (!stage_.open()) return PathFailure("opening", path(), errno);
+    if (open && !Exists(stage_.get(), mark_)) continue;  // the target meanwhile
     lock_ = OpenFileAt(stage_.get(), kLock, 0600);
     if (!lock_.open() && errno == ENOENT) continue;
     if (!lock_.open()) return PathFailure("opening", path() / kLock, errno);
-    AOA_RETURN_IF_ERROR(Lock(LOCK_NB | (shared_ ? LOCK_SH : LOCK_EX)));
-    if (Current()) return {};
+    busy = Lock(LOCK_NB | (shared_ ? LOCK_SH : LOCK_EX));
+    if (busy.ok() && Current()) return {};
+    if (busy.ok()) continue;
+    if (!shared_ || busy.code() != StatusCode::kUsage) return busy;
+    usleep(kPause);
   }
+  if (!busy.ok()) return busy;
   return Status::System(fmt::format("other runs make and remove {} all the time", Printable(path().native())));
 }
 

@@ -62,7 +62,7 @@ class SameTest(RunTest):
     def test_cache_on_a_full_disk(self):
         whole = self.expected(*TURNED)
         self.remove('cache')
-        self.succeed(*TURNED, fault='open:1:100:28:aoac/')
+        self.succeed(*TURNED, fault='open:1:100:28:' + self.path('cache'))
         self.assertEqual(self.target(), whole)
 
 

@@ -88,6 +88,7 @@ class Checker:
         mapping.check_static(st)
         if any(t.transposed for t in st.lefts + st.rights) or any(k in st.attrs for k in mapping.MOVING): return
         self.dtypes(m, st)
+        if st.arrow == '<->' and any([t.pattern is None for t in x] == [True] for x in (st.lefts, st.rights)): raise Wrong(f'{st.where}: _ alone under <->')
         for nothing, made, side in ((st.lefts, st.rights, m.b), (st.rights, st.lefts, m.a)):
             if [t.pattern is None for t in nothing] == [True] and (st.arrow == '->') == (made is st.rights): self.created(side, st, made)
         if any([t.pattern is None for t in x] == [True] for x in (st.lefts, st.rights)): return

@@ -188,6 +188,7 @@ class Job:
     def identity(self):
         """A side to itself: every declared tensor to the one of the same name."""
         statements = []
+        if not self.views[1].decls: raise Unsure('a side to itself that declares nothing')
         for d, fors in self.views[1].decls:
             if not d.tied and not d.blocks: statements.append((Statement([Term(d.pattern)], '->', [Term(d.pattern)], {}, d.where), fors))
         return mapping.MapRun(statements, False, self.views[0], self.views[1], self.supply, self.options).finals()

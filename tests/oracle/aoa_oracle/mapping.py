@@ -53,6 +53,7 @@ class MapRun:
             for v in low.assignments(t.pattern):
                 name = low.name(self.src, t.pattern, v)
                 if name not in self.read_somewhere and name not in self.dropped:
+                    if not self.supply.holds(name): self.doubts.note('a statement against its direction, of what is not there')
                     if self.options.only: self.doubts.note('--only and a statement against its direction')
                     raise Wrong(f'{st.where}: one-way; {name} goes nowhere')
         for t in low.outs:
@@ -74,6 +75,7 @@ class MapRun:
                 ref = low.source(t, v)
                 if ref.result: raise Unsure(f'{low.where}: an intermediate result is dropped')
                 there = ref.present()
+                if not there and not ref.optional() and t.pattern.vars() and ref.member.decl is None: self.doubts.note('a dropped family that nobody declares')
                 if not there and not ref.optional() and not self.options.only: raise Wrong(f'{low.where}: {ref.name} is missing')
                 if ref.name in self.dropped: self.doubts.note(f'{ref.name} is dropped twice')
                 self.dropped[ref.name] = low.where
@@ -125,6 +127,7 @@ class MapRun:
         if ta.axes is None and tb.axes is None:
             if 'normalize' in low.attrs: raise Unsure(f'{low.where}: normalize of an untyped tensor')
             return self.positions(low, [a], [ta], b, tb, lambda shapes: ops.identity(shapes[0]))
+        if ta.axes is None and not hasattr(self.supply, 'source'): self.doubts.note('an untyped name of the hub, typed by what lies behind')
         names = set(a.pattern.vars()), set(b.pattern.vars())
         typed = ta if ta.axes is not None else tb
         if names[0] != names[1]: raise Unsure(f'{low.where}: an untyped family opposite a typed one with other variables')

@@ -22,6 +22,7 @@ def load(path, doubts, seen=()):
     except OSError: raise Wrong(f'{path}: cannot be read', also=(2, 3))
     except UnicodeDecodeError: raise Wrong(f'{path}: no UTF-8')
     own, program = parser.parse(text, path), Program(doubts)
+    if len({name for name, _ in own.imports}) < len(own.imports): raise Unsure('one file is imported twice')
     for name, where in own.imports:
         merge(program, load(os.path.join(os.path.dirname(path), name), doubts, seen + (path,)))
     program.default = {}                                       # an imported file's does not count

@@ -68,7 +68,11 @@ class Checkpoint:
     def consume(self, member):
         for m in [member] + self.copies.get(member.name, []): self.source.consume(m)
 
-    def probe(self, member, doubts): pass
+    def probe(self, member, doubts):
+        """A dtype is a promise, also of what is dropped."""
+        want = member.decl.dtype if member.decl else None
+        for _, _, t in self.source.parts(member) if want else ():
+            if t.dtype != want: raise Wrong(f'{member.name} is {t.dtype}, its type says {want}')
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
