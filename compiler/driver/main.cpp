@@ -4,18 +4,20 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <new>
 #include <optional>
+#include <system_error>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
 #include "compiler/driver/help.h"
+#include "runtime/io/file.h"
 
 namespace {
 
@@ -86,6 +88,11 @@ void ReportBug(const char* what, const Arguments& words) {
              what, aoa::Printable(command));
 }
 
+// The output cannot be written. Whoever closed a pipe early has seen what they wanted.
+void ReportOutput(int error) {
+  if (error != EPIPE) fmt::print(stderr, "error[AOA0904]: writing the output: {}\n", aoa::io::ErrorText(error));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -93,11 +100,13 @@ int main(int argc, char** argv) {
   Arguments words(argv + 1, argv + argc);
   try {
     Exit exit = Dispatch(words);
-    if (std::fflush(stdout) != 0) {
-      fmt::print(stderr, "error[AOA0904]: writing the output: {}\n", std::strerror(errno));
-      return static_cast<int>(Exit::kSystem);
-    }
-    return static_cast<int>(exit);
+    if (std::fflush(stdout) == 0) return static_cast<int>(exit);
+    ReportOutput(errno);
+  } catch (const std::filesystem::filesystem_error& failure) {
+    fmt::print(stderr, "error[AOA0904]: {}: {}\n", aoa::Printable(failure.path1().native()),
+               aoa::io::ErrorText(failure.code().value()));
+  } catch (const std::system_error& failure) {  // fmt::print throws it
+    ReportOutput(failure.code().value());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "error[AOA0904]: out of memory\n");
   } catch (const std::exception& bug) {

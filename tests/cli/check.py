@@ -5,6 +5,7 @@
 """
 
 import argparse
+import os
 import pathlib
 import re
 import subprocess
@@ -161,6 +162,20 @@ class Checker:
         if left != ["in", "r.aoa"]:
             self.failures.append(f"files are left behind: {left}")
 
+    def output(self):
+        """A reader that goes away is no failure to speak of; a full disk is."""
+        self.count += 2
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([self.aoac, "--help"], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+        os.close(writer)
+        if done.stderr:
+            self.failures.append(f"a closed pipe: {done.stderr.decode()}")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([self.aoac, "--help"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        if done.returncode != 3 or b"AOA0904" not in done.stderr:
+            self.failures.append(f"a full disk: exit status {done.returncode}, {done.stderr.decode()}")
+
     def files(self, folder):
         for name, text, says in FILES:
             path = folder / "odd.aoa"
@@ -186,6 +201,7 @@ def main():
     parser.add_argument("words", nargs="*")
     args = parser.parse_args()
     checker = Checker(args.aoac.resolve(), args.words)
+    checker.output()
     for cases in (checker.commands, checker.files, checker.numbers, checker.hostile):
         with tempfile.TemporaryDirectory() as name:
             cases(pathlib.Path(name))
