@@ -240,12 +240,16 @@ bool Binder::Solve(Fact& fact) {
     if (inside(*fact.axis)) return false;
   }
   std::vector<int64_t> fitting;
-  std::vector<int64_t> candidates = multiple ? AllCandidates(fact) : Candidates(fact, symbol);
-  for (int64_t candidate : candidates) {
+  auto fits = [&](int64_t candidate) {
     Dimensions::Trial trial{symbol, candidate};
-    bool fits = std::all_of(fact.observations.begin(), fact.observations.end(),
-                            [&](const Observation& o) { return Predict(fact, o, &trial) == o.extent; });
-    if (fits) fitting.push_back(candidate);
+    return std::all_of(fact.observations.begin(), fact.observations.end(),
+                       [&](const Observation& o) { return Predict(fact, o, &trial) == o.extent; });
+  };
+  std::vector<int64_t> candidates = multiple ? AllCandidates(fact) : Candidates(fact, symbol);
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(fitting), fits);
+  if (fitting.empty() && !multiple) {  // paddings of what is dealt are not linear on average
+    std::vector<int64_t> all_candidates = AllCandidates(fact);
+    std::copy_if(all_candidates.begin(), all_candidates.end(), std::back_inserter(fitting), fits);
   }
   if (fitting.size() == 1) {
     const Observation& o = fact.observations[0];
