@@ -47,6 +47,14 @@ std::optional<Program> Binder::Run() {
   return std::move(program_);
 }
 
+// Whether the run reads states or scalars of a role: the target has it too, or may compute others from it.
+bool Binder::IsCarried(const Role& role) const {
+  const std::vector<Role>& roles = program_.ends.back().roles;
+  return request_.states && std::any_of(roles.begin(), roles.end(), [&](const Role& other) {
+           return other.name == role.name || (role.scalar && other.node->computed);
+         });
+}
+
 std::optional<Program> Bind(const Unit& unit, const Schema& source, const Request& request,
                             diag::Diagnostics& diagnostics) {
   return Binder(unit, source, request, diagnostics).Run();

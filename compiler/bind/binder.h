@@ -111,6 +111,7 @@ class Binder {
   void CheckShapes();
   bool CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file,
                   const std::vector<int64_t>& stages, bool scalar, bool flat);
+  bool IsCarried(const Role& role) const;
   void CheckTensor(TensorId id);
 
   // ---- legs.cpp

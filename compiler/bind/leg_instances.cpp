@@ -27,8 +27,9 @@ TensorId LegBinder::Lookup(const std::string& name) {
   bool held = own != kNoTensor && from.tensors[own].present;
   if (result != kNoTensor && to.tensors[result].present) {
     bool two_way = DirectionOf(*line_->statement, line_->backwards) == Direction::kBoth;
-    bool linked = line_->backwards ? !read_.contains(result) && !DeclaredAt(leg_ + 1, name)
-                                   : !DeclaredAt(leg_, name) && !(two_way && held);
+    bool own_instead = two_way && held;  // the source's tensor of this name, not the result
+    bool linked = line_->backwards ? !read_.contains(result) && !DeclaredAt(leg_ + 1, name) : !DeclaredAt(leg_, name);
+    linked &= !own_instead;
     if (linked) {
       read_.insert(result);
       return result | kResult;

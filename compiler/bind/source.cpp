@@ -395,7 +395,7 @@ bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shap
   return false;
 }
 
-// Where a tensor must be: on every rank of its stage. And of which type it must be.
+// Where a tensor must be, if it is read: on every rank of its stage. And of which type it must be.
 void Binder::CheckTensor(TensorId id) {
   End& end = program_.ends[0];
   const Tensor& tensor = end.tensors[id];
@@ -414,7 +414,8 @@ void Binder::CheckTensor(TensorId id) {
         .Note("an element type on the source side is a promise that the files must keep");
   }
   bool anywhere = tensor.role >= 0 && end.zero && end.zero->by.text == "whole";
-  if (!end.has_mesh || anywhere) return;
+  if (!end.has_mesh || anywhere || (tensor.role >= 0 && !IsCarried(end.roles[static_cast<size_t>(tensor.role)])))
+    return;
 
   Stages stages = StagesOf(end, family, end.NameOf(tensor.role < 0 ? id : tensor.weight));
   std::vector<uint32_t> groups;
