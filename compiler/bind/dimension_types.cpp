@@ -126,17 +126,17 @@ TensorType Dimensions::Lower(const ast::Type& type, size_t end, int& any) {
   return out;
 }
 
-void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_pad, std::set<SymbolId>& out,
+void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, Paddings paddings, std::set<SymbolId>& out,
                                 int depth) {
   if (axis.kind == ast::Axis::Kind::kVar) {
     const ast::Axis* alias = depth < kDeepest ? AliasAt(end, axis.name.text) : nullptr;
     if (alias)
-      CollectSymbols(*alias, end, outside_pad, out, depth + 1);
+      CollectSymbols(*alias, end, paddings, out, depth + 1);
     else
       out.insert(At(end, axis.name.text));
   }
-  if (axis.kind == ast::Axis::Kind::kPad) {
-    if (outside_pad) return;
+  if (axis.kind == ast::Axis::Kind::kPad && paddings == Paddings::kNone) return;
+  if (axis.kind == ast::Axis::Kind::kPad && paddings == Paddings::kWhole) {
     std::vector<const ast::Expr*> stack = {axis.multiple.get()};
     while (!stack.empty()) {
       const ast::Expr* e = stack.back();
@@ -144,17 +144,17 @@ void Dimensions::CollectSymbols(const ast::Axis& axis, size_t end, bool outside_
       for (const ast::ExprPtr& arg : e->args) stack.push_back(arg.get());
       if (e->kind != ast::Expr::Kind::kName || ends_[end].mesh_sizes.contains(e->text)) continue;
       if (const ast::Axis* alias = AliasAt(end, e->text))
-        CollectSymbols(*alias, end, outside_pad, out, depth + 1);
+        CollectSymbols(*alias, end, paddings, out, depth + 1);
       else
         out.insert(At(end, e->text));
     }
   }
-  for (const ast::Axis& part : axis.parts) CollectSymbols(part, end, outside_pad, out, depth);
+  for (const ast::Axis& part : axis.parts) CollectSymbols(part, end, paddings, out, depth);
 }
 
-std::set<SymbolId> Dimensions::SymbolsOf(const ast::Axis& axis, size_t end, bool outside_pad) {
+std::set<SymbolId> Dimensions::SymbolsOf(const ast::Axis& axis, size_t end, Paddings paddings) {
   std::set<SymbolId> out;
-  CollectSymbols(axis, end, outside_pad, out, 0);
+  CollectSymbols(axis, end, paddings, out, 0);
   return out;
 }
 

@@ -316,7 +316,7 @@ bool Dimensions::RequireAll(const ast::Type& type, size_t end, diag::Diagnostics
   for (const std::vector<ast::Axis>* axes : {&type.axes, type.stored ? &*type.stored : nullptr}) {
     if (!axes) continue;
     for (const ast::Axis& axis : *axes) {
-      auto symbols = SymbolsOf(axis, end, false);
+      auto symbols = SymbolsOf(axis, end);
       // An equation that failed explains why the rest of the axis is not known.
       auto failed = std::find_if(symbols.begin(), symbols.end(),
                                  [&](SymbolId id) { return symbols_[id].failure && !symbols_[id].from_command_line; });

@@ -77,8 +77,9 @@ class Dimensions {
   Axis Lower(const ast::Axis& axis, size_t end, int& any, const Trial* trial = nullptr);
   TensorType Lower(const ast::Type& type, size_t end, int& any);
 
-  // The symbols that an axis depends on, aliases expanded; `outside_pad` leaves out those that stand inside paddings.
-  std::set<SymbolId> SymbolsOf(const ast::Axis& axis, size_t end, bool outside_pad);
+  // The symbols that an axis depends on, aliases expanded; of paddings all, what is padded alone, or none.
+  enum class Paddings { kWhole, kPadded, kNone };
+  std::set<SymbolId> SymbolsOf(const ast::Axis& axis, size_t end, Paddings paddings = Paddings::kWhole);
 
   // Reports what is wrong with a symbol that is used at `where`: nothing fixes it, or its equation has no whole result.
   // True if all is well. Each symbol is reported once.
@@ -123,7 +124,7 @@ class Dimensions {
   Value ConfigAt(const std::string& path) const;
   bool EvaluateEquation(SymbolId id);
   void DescribeFailure(Symbol& symbol, const Value& value);
-  void CollectSymbols(const ast::Axis& axis, size_t end, bool outside_pad, std::set<SymbolId>& out, int depth);
+  void CollectSymbols(const ast::Axis& axis, size_t end, Paddings paddings, std::set<SymbolId>& out, int depth);
   Axis LowerAt(const ast::Axis& axis, size_t end, int& any, const Trial* trial, int depth);
 
   const Unit& unit_;

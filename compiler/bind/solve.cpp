@@ -217,7 +217,9 @@ std::vector<int64_t> Binder::AllCandidates(const Fact& fact) const {
 bool Binder::Solve(Fact& fact) {
   Dimensions& dimensions = *program_.dimensions;
   const Family& family = program_.ends[0].families[fact.family];
-  std::set<SymbolId> unknown, all = dimensions.SymbolsOf(*fact.axis, family.type_end, family.partner_type);
+  std::set<SymbolId> unknown,
+      all = dimensions.SymbolsOf(*fact.axis, family.type_end,
+                                 family.partner_type ? Dimensions::Paddings::kPadded : Dimensions::Paddings::kWhole);
   for (SymbolId symbol : all) {
     if (!dimensions.ValueOf(symbol)) unknown.insert(symbol);
   }
@@ -225,16 +227,17 @@ bool Binder::Solve(Fact& fact) {
     Verify(fact);
     return false;
   }
-  std::set<SymbolId> solvable = dimensions.SymbolsOf(*fact.axis, family.type_end, true);
+  std::set<SymbolId> solvable = dimensions.SymbolsOf(
+      *fact.axis, family.type_end, family.partner_type ? Dimensions::Paddings::kPadded : Dimensions::Paddings::kNone);
   if (unknown.size() != 1 || !solvable.contains(*unknown.begin())) return false;
   SymbolId symbol = *unknown.begin();
   bool multiple = false;       // of a padding: then the axis is no linear function of it
   if (!family.partner_type) {  // also in what is padded: an extent there fixes nothing
     std::function<bool(const ast::Axis&)> inside = [&](const ast::Axis& axis) {
       if (axis.kind != ast::Axis::Kind::kPad) return std::any_of(axis.parts.begin(), axis.parts.end(), inside);
-      multiple |= dimensions.SymbolsOf(axis, family.type_end, false).contains(symbol);
+      multiple |= dimensions.SymbolsOf(axis, family.type_end).contains(symbol);
       return std::any_of(axis.parts.begin(), axis.parts.end(), [&](const ast::Axis& part) {
-        return dimensions.SymbolsOf(part, family.type_end, false).contains(symbol);
+        return dimensions.SymbolsOf(part, family.type_end).contains(symbol);
       });
     };
     if (inside(*fact.axis)) return false;
@@ -277,7 +280,7 @@ void Binder::Verify(Fact& fact) {
   const Family& family = program_.ends[0].families[fact.family];
   fact.done = true;
   if (IsPlainVariable(*fact.axis)) {
-    std::set<SymbolId> symbols = dimensions.SymbolsOf(*fact.axis, family.type_end, false);
+    std::set<SymbolId> symbols = dimensions.SymbolsOf(*fact.axis, family.type_end);
     bool dealt = std::any_of(program_.ends[0].placements.begin(), program_.ends[0].placements.end(),
                              [&](const Placement& p) { return p.by_axis && p.variable == fact.axis->name.text; });
     Axis lowered = LowerFact(fact, nullptr);
@@ -306,7 +309,7 @@ void Binder::Verify(Fact& fact) {
                                              o.extent, expected ? std::to_string(*expected) : "what does not divide"));
     if (expected) d.Expected(fmt::format("`{}` = {}", whole, *expected));
     d.Found(fmt::format("{}", o.extent));
-    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end, false)) {
+    for (SymbolId symbol : dimensions.SymbolsOf(*fact.axis, family.type_end)) {
       d.Note(dimensions.Describe(symbol));
       const std::string& name = dimensions.NameOf(symbol);
       if (dimensions.IsSetAtBothEnds(symbol))

@@ -388,7 +388,7 @@ bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shap
   d.Found(aoa::ToString(shape));
   if (family.type) {
     for (const ast::Axis& axis : family.type->axes) {
-      for (SymbolId symbol : program_.dimensions->SymbolsOf(axis, family.type_end, false))
+      for (SymbolId symbol : program_.dimensions->SymbolsOf(axis, family.type_end))
         d.Note(program_.dimensions->Describe(symbol));
     }
   }
