@@ -2,6 +2,7 @@
 // removals are gone; conditions and ranges stay, as the context of each line.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -63,6 +64,11 @@ struct Operand {
   const ast::Operand* node = nullptr;
   Pattern pattern;  // unless blank
 };
+
+// Whether a list of operands names no tensor.
+inline bool AllBlank(const std::vector<Operand>& operands) {
+  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.node->blank; });
+}
 
 struct Statement {
   const ast::Statement* node = nullptr;
