@@ -83,8 +83,8 @@ class Conversion {
       ScatterTarget(*layout, content, *scatter_);
       return *std::move(layout);
     };
-    auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, {}, resources,
-                                session.diagnostics);
+    auto plan =
+        plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, {}, resources, session.diagnostics);
     if (!plan) return std::nullopt;
     return driver::Planned{*std::move(plan), {}};
   }

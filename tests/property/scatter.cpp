@@ -117,8 +117,8 @@ void ScatterTarget(TargetLayout& layout, const TargetContent& content, uint64_t 
       int64_t elements = ElementCount(tensor.shape), width = Width(tensor.dtype);
       if (elements == 0) parts.push_back(placed);
       for (int64_t first = 0; first < elements;) {
-        auto count = std::min<int64_t>(elements - first,
-                                       1 + static_cast<int64_t>(random() % static_cast<uint64_t>(elements)));
+        auto count =
+            std::min<int64_t>(elements - first, 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(elements)));
         parts.push_back({placed.tensor, placed.offset + static_cast<uint64_t>(first * width), first, count, file.rank});
         first += count;
       }
