@@ -76,6 +76,7 @@ mode EXPRESSION;
 
 CONFIG_KEY : 'config' ('.' [A-Za-z0-9_]+)+ ;
 UNKNOWN : '_' ;
+NUMBER_OF : '$' [A-Za-z_] [A-Za-z0-9_]* ;
 IDENT : [A-Za-z_] [A-Za-z0-9_]* ;
 EXPRESSION_NUMBER : DIGITS ('.' DIGITS)? EXPONENT? -> type(NUMBER) ;
 RANGE : '..' ;

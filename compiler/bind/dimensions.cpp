@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compiler/bind/check_sides.h"
+#include "compiler/bind/ranges.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 
@@ -189,6 +190,7 @@ Scope Dimensions::ScopeBetween(size_t a, size_t b) {
 std::optional<bool> Dimensions::Holds(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics) {
   bool unknown = false;
   for (const Guard& guard : context.guards) {
+    if (VariableOf(guard)) continue;  // it says for which numbers the line counts (ranges.h)
     Value value = Evaluate(*guard.condition, scope, Arithmetic::kReal);
     if (value.kind == Value::Kind::kFailed) {
       diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided")

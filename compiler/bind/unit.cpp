@@ -176,6 +176,7 @@ class UnitReader {
                      for (const ast::SideItem& i : node.body) ReadSideItem(i, side, inner);
                    },
                    [&](const ast::If<ast::SideItem>& node) {
+                     if (node.condition) CheckVariables(*node.condition, context, nullptr);
                      for (const ast::SideItem& i : node.then) ReadSideItem(i, side, Inside(node, context, false));
                      for (const ast::SideItem& i : node.otherwise) ReadSideItem(i, side, Inside(node, context, true));
                    },
@@ -192,6 +193,25 @@ class UnitReader {
   static Context Inside(const ast::If<Item>& node, Context context, bool negated) {
     context.guards.push_back({node.condition.get(), negated});
     return context;
+  }
+
+  // A condition may ask about the number of one variable, inside its `for`.
+  const ast::Expr* CheckVariables(const ast::Expr& e, const Context& context, const ast::Expr* first) {
+    for (const ast::ExprPtr& arg : e.args) first = CheckVariables(*arg, context, first);
+    if (e.kind != ast::Expr::Kind::kVariable) return first;
+    bool bound = std::any_of(context.ranges.begin(), context.ranges.end(),
+                             [&](const VariableRange& range) { return range.variable.text == e.text; });
+    if (!bound) {
+      diagnostics_.Error(Code::kCondition, e.where, fmt::format("`${}` stands outside a `for {}`", e.text, e.text))
+          .Help(fmt::format("`for {} in 0..k {{` around the `if` says which numbers are asked about", e.text));
+    } else if (first && first->text != e.text) {
+      diagnostics_
+          .Error(Code::kCondition, e.where,
+                 fmt::format("a condition asks about the numbers of `${}` and of `${}`", first->text, e.text))
+          .Also(first->where, "the first one")
+          .Help("one `if` inside another asks about two");
+    }
+    return first ? first : &e;
   }
 
   void ReadRole(const ast::Role& node, Side& side, const Context& context) {
@@ -211,24 +231,31 @@ class UnitReader {
     side.roles.push_back({&node, context});
   }
 
-  std::optional<Pattern> OnePattern(const std::optional<ast::Name>& name) {
-    if (!name) return std::nullopt;
+  // The names after `tied` or `blocks of`: one for each name that is declared, or one for all of them.
+  std::vector<Pattern> Others(const std::optional<ast::Name>& name, size_t declared) {
+    if (!name) return {};
     std::vector<Pattern> patterns = ExpandName(*name, diagnostics_);
-    if (patterns.size() != 1) {
-      if (!patterns.empty())
-        diagnostics_.Error(Code::kNamePattern, name->where,
-                           fmt::format("`{}` is {} names where one is wanted", name->text, patterns.size()));
-      return std::nullopt;
+    if (patterns.size() == 1 || patterns.size() == declared) return patterns;
+    if (!patterns.empty()) {
+      auto& d = diagnostics_.Error(Code::kNamePattern, name->where,
+                                   fmt::format("`{}` is {} names", name->text, patterns.size()));
+      d.Expected(declared == 1 ? "one, for the tensor that is declared"
+                               : fmt::format("one, or {}: as many as are declared", declared));
     }
-    return patterns[0];
+    return {};
   }
 
   void ReadDeclaration(const ast::Declaration& node, Side& side, const Context& context) {
     dimension_names_.Note(node.type);
     dimension_names_.Note(context);
     size_t& imported = imported_declarations_[side.name];  // stand first in the list
-    std::optional<Pattern> tied = OnePattern(node.tied), blocks_of = OnePattern(node.blocks_of);
-    for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
+    std::vector<Pattern> patterns = ExpandName(node.name, diagnostics_);
+    std::vector<Pattern> tied = Others(node.tied, patterns.size()), blocks_of = Others(node.blocks_of, patterns.size());
+    auto of = [](const std::vector<Pattern>& others, size_t i) {
+      return others.empty() ? std::nullopt : std::optional(others[others.size() == 1 ? 0 : i]);
+    };
+    for (size_t i = 0; i < patterns.size(); ++i) {
+      Pattern& pattern = patterns[i];
       if (pattern.HasStar()) {
         diagnostics_
             .Error(Code::kNamePattern, node.name.where, fmt::format("`{}` is declared with a star", pattern.text()))
@@ -249,7 +276,7 @@ class UnitReader {
               .Also(where, "the first one");
       }
       own.emplace_back(node.name.where, context);
-      side.declarations.push_back({std::move(pattern), &node, context, tied, blocks_of});
+      side.declarations.push_back({std::move(pattern), &node, context, of(tied, i), of(blocks_of, i)});
     }
   }
 
@@ -349,6 +376,7 @@ class UnitReader {
                      for (const ast::MapItem& i : node.body) ReadMapItem(i, map, flipped, Inside(node, context));
                    },
                    [&](const ast::If<ast::MapItem>& node) {
+                     if (node.condition) CheckVariables(*node.condition, context, nullptr);
                      for (const ast::MapItem& i : node.then) ReadMapItem(i, map, flipped, Inside(node, context, false));
                      for (const ast::MapItem& i : node.otherwise)
                        ReadMapItem(i, map, flipped, Inside(node, context, true));
@@ -384,7 +412,7 @@ class UnitReader {
         }
         for (int64_t i = node.slice->first; i < node.slice->second; ++i) {  // name[0:3] is name_0, name_1, name_2
           Pattern one = pattern;
-          one.parts.push_back({PatternPart::Kind::kText, fmt::format("_{}", i), 0, 0, nullptr});
+          one.parts.push_back({PatternPart::Kind::kText, fmt::format("_{}", i)});
           out.push_back({&node, MergedText(std::move(one))});
         }
       }

@@ -32,8 +32,9 @@ struct Expr {
     kBool,    // `number` is 0 or 1
     kName,    // `text`: a dimension, a mesh axis, or (in scalars) a role
     kConfig,  // `text` is the key path after `config.`: "a.b"
+    kVariable,  // `text` is the name variable after `$`: its number, in conditions inside a `for`
     kUnary,   // `text` is "-" or "not"; args[0]
-    kBinary,  // `text` is one of + - * / % == != < <= > >= and or; args[0], args[1]
+    kBinary,  // `text` is one of + - * / % == != < <= > >= in and or; args[0], args[1]
     kCall,    // `text` is the function: max min ceil pow log round; args. The argument of ceil is the quotient
     kElse,    // args[0] else args[1]
   };

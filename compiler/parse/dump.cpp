@@ -284,6 +284,8 @@ class Dumper {
         return Line("name {}", node.text);
       case ast::Expr::Kind::kConfig:
         return Line("config {}", node.text);
+      case ast::Expr::Kind::kVariable:
+        return Line("variable {}", node.text);
       case ast::Expr::Kind::kUnary:
         Line("unary {}", node.text);
         break;

@@ -52,6 +52,22 @@ std::span<const Word> ExpressionWords() { return kExpression; }
 std::span<const std::string_view> Functions() { return kFunctions; }
 std::span<const std::string_view> Flags() { return kFlags; }
 
+bool EndsValue(size_t type) {
+  switch (type) {
+    case AoaLexer::NUMBER:
+    case AoaLexer::IDENT:
+    case AoaLexer::CONFIG_KEY:
+    case AoaLexer::NUMBER_OF:
+    case AoaLexer::STRING:
+    case AoaLexer::TRUE:
+    case AoaLexer::FALSE:
+    case AoaLexer::RPAREN:
+      return true;
+    default:
+      return false;
+  }
+}
+
 size_t Find(std::span<const Word> words, std::string_view text) {
   for (const Word& word : words) {
     if (word.text == text) return word.type;
