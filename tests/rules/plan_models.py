@@ -4,29 +4,15 @@
     plan_models.py --aoac PATH [FAMILY...]
 
 tables/FAMILY.py says what each model holds and which layouts it is planned to. Its table is compared with the published
-numbers of tensors and elements, and each plan with the table: nothing left out, and done in time.
+numbers of tensors and elements.
 """
-import argparse, json, math, re, struct, subprocess, sys, tempfile, time
+import argparse, json, math, re, subprocess, sys, tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / 'support')]
+import checkpoint  # noqa: E402
 import tables  # noqa: E402
-
-BYTES = {'F32': 4, 'F16': 2, 'BF16': 2, 'F8_E4M3': 1}
-
-
-def write_header(path, tensors):
-    """A safetensors file of the right length with nothing in it but its header."""
-    header, end = {}, 0
-    for name, (dtype, shape) in tensors.items():
-        begin, end = end, end + math.prod(shape) * BYTES[dtype]
-        header[name] = {'dtype': dtype, 'shape': shape, 'data_offsets': [begin, end]}
-    text = json.dumps(header, separators=(',', ':')).encode()
-    text += b' ' * (-len(text) % 8)
-    with open(path, 'wb') as f:
-        f.write(struct.pack('<Q', len(text)) + text)
-        f.truncate(8 + len(text) + end)
 
 
 def check_table(model, tensors):
@@ -37,15 +23,12 @@ def check_table(model, tensors):
     return ''
 
 
-def plan(aoac, rules, home, folder, layout, seconds):
+def plan(aoac, rules, home, folder, layout):
     """What is wrong with a plan, or ''."""
     side, *mesh = layout.split()
     command = [aoac, rules, '--plan', '--from', f'{home}:{folder}', '--to', side, *(['--mesh-to', mesh[0]] if mesh else [])]
-    begin = time.monotonic()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    took = time.monotonic() - begin
-    if done.returncode: return f'exit status {done.returncode}: {done.stderr.strip()[:600]}'
-    return f'took {took:.1f} s, {seconds} are allowed' if took > seconds else ''
+    return f'exit status {done.returncode}: {done.stderr.strip()[:600]}' if done.returncode else ''
 
 
 def main():
@@ -56,16 +39,16 @@ def main():
     passed, failures = 0, []
     for family in o.family or tables.families():
         rules = HERE.parent.parent / 'rules' / f'{family}.aoa'
-        home = re.search(r'^side (\w+)', rules.read_text(), re.M)[1] if 'side hf' not in rules.read_text() else 'hf'
+        home = re.search(r'^side (\w+)', rules.read_text(), re.M)[1]
         table = tables.table(family)
         for name, model in table.MODELS.items():
             tensors = table.tensors(model['config'], **model.get('options', {}))
             results = [('table', check_table(model, tensors))]
             with tempfile.TemporaryDirectory(prefix='plan-') as folder:
-                write_header(Path(folder) / 'model.safetensors', tensors)
+                checkpoint.write(Path(folder) / 'model.safetensors', tensors, holes=True)
                 (Path(folder) / 'config.json').write_text(json.dumps(model['config']))
                 for layout in model['layouts']:
-                    results.append((layout, plan(o.aoac, rules, home, folder, layout, model.get('seconds', 60))))
+                    results.append((layout, plan(o.aoac, rules, home, folder, layout)))
             failures += [f'{family}: {name}: {what}: {reason}' for what, reason in results if reason]
             passed += sum(not reason for _, reason in results)
     for line in failures: print('FAIL', line)

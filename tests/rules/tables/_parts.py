@@ -7,6 +7,7 @@ class Tensors(dict):
     def __init__(self, dtype='BF16'):
         super().__init__()
         self.dtype = dtype
+        self.copies = {}  # {name: name of the tensor that it repeats}
 
     def add(self, name, *shape, dtype=None):
         self[name] = (dtype or self.dtype, list(shape))
@@ -53,6 +54,8 @@ def prediction(t, prefix, config):
     """What a layer for multi-token prediction has beside a layer."""
     h, v = config['hidden_size'], config['vocab_size']
     for name in ('enorm', 'hnorm', 'shared_head.norm'): t.norm(f'{prefix}{name}', h)
-    t.add(f'{prefix}eh_proj.weight', h, 2 * h, dtype='BF16')
-    t.add(f'{prefix}embed_tokens.weight', v, h, dtype='BF16')
-    t.add(f'{prefix}shared_head.head.weight', v, h, dtype='BF16')
+    t.linear(f'{prefix}eh_proj', h, 2 * h)
+    t.add(f'{prefix}embed_tokens.weight', v, h)
+    t.add(f'{prefix}shared_head.head.weight', v, h)
+    t.copies[f'{prefix}embed_tokens.weight'] = 'model.embed_tokens.weight'
+    t.copies[f'{prefix}shared_head.head.weight'] = 'model.embed_tokens.weight' if config.get('tie_word_embeddings') else 'lm_head.weight'

@@ -17,6 +17,7 @@ def tensors(config, buffers=True):
         t.linear(p + 'mlp.dense_4h_to_h', h, f, True)
     t.norm('transformer.final_layernorm', h, True, 'F32')
     t.add('lm_head.weight', v, h)
+    t.copies['lm_head.weight'] = 'transformer.word_embeddings.weight'
     return t
 
 

@@ -20,6 +20,7 @@ def attention(t, p, config):
 def in_fp8(t, block=128):
     """What V3 quantises, with its scales: the matrices of attention and MLPs, not the router."""
     out = Tensors()
+    out.copies = t.copies
     for name, (dtype, shape) in t.items():
         whole = not name.endswith('_proj.weight') and not name.endswith('_mqa.weight') or 'eh_proj' in name
         out.add(name, *shape, dtype=dtype if whole else 'F8_E4M3')
@@ -56,8 +57,8 @@ LITE = V2 | {'hidden_size': 2048, 'num_hidden_layers': 27, 'num_attention_heads'
              'moe_intermediate_size': 1408, 'n_routed_experts': 64}
 FP8 = {'quantization_config': {'quant_method': 'fp8', 'weight_block_size': [128, 128]}}
 MODELS = {
-    'DeepSeek-V3 671B in FP8': {'config': V3 | FP8, 'options': {'predicting': 1}, 'tensors': 91991, 'seconds': 3,
-                                'layouts': ['megatron_te_grouped_plain tp=8', 'megatron_te_plain', 'paddle_plain tp=4']},
+    'DeepSeek-V3 671B in FP8': {'config': V3 | FP8, 'options': {'predicting': 1}, 'tensors': 91991,
+                                'layouts': ['megatron_te_grouped_plain tp=8', 'paddle_plain tp=4']},
     'DeepSeek-V3 in bf16': {'config': V3, 'tensors': 45395, 'elements': 671_026_419_200, 'layouts': ['megatron_te_grouped_plain tp=2']},
     'DeepSeek-V2': {'config': V2, 'options': {'corrected': False}, 'tensors': 29102, 'elements': 235_741_434_880,
                     'layouts': ['megatron_te_grouped_plain pp=4,tp=8']},
