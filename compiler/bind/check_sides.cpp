@@ -260,6 +260,9 @@ std::vector<std::string> MeshAxesOf(const Side& side) {
   };
   for (const auto& line : side.meshes) add(line.node->axes);
   for (const auto& line : side.overlays) add(line.node->axes);
+  for (const std::string& name : side.rounds) {
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  }
   return out;
 }
 

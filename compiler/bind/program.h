@@ -83,7 +83,8 @@ struct Family {
   std::vector<int64_t> blocks;
   bool on_first = false, on_last = false;
   bool mean = false;
-  Ranges ranges;  // of `for`; one that ends before 0 of statements that differ
+  std::string group;  // of parameters, or empty
+  Ranges ranges;      // of `for`; one that ends before 0 of statements that differ
 };
 
 using TensorId = uint32_t;

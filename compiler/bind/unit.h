@@ -53,6 +53,7 @@ struct Side {
   std::vector<InContext<ast::MeshLine>> meshes;
   std::vector<InContext<ast::Overlay>> overlays;
   std::vector<InContext<ast::Place>> places;
+  std::vector<std::string> rounds;  // of `interleave NAME` where NAME is no dimension: sizes like those of mesh axes
   std::vector<InContext<ast::Role>> roles;
   std::vector<InContext<ast::Zero>> zeros;
   std::vector<InContext<ast::ConfigEntry>> config;
