@@ -204,11 +204,10 @@ void LegBinder::DropAbsent() {
         continue;
       for (const std::string& name : NamesOf(leg_, family)) {
         auto values = use.pattern.Match(name);
-        bool inside =
-            values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
-              auto range = ranges_.find(v.first);
-              return range == ranges_.end() || range->second.Contains(v.second);
-            });
+        bool inside = values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
+                        auto range = ranges_.find(v.first);
+                        return range == ranges_.end() || range->second.Contains(v.second);
+                      });
         TensorId id = end.Find(name);
         if (!inside || (id != kNoTensor && end.tensors[id].present)) continue;
         if (id == kNoTensor) {

@@ -95,8 +95,8 @@ class LegBinder {
   const Line* line_ = nullptr;
   Attributes attributes_;
   std::vector<Use> in_, out_;
-  Ranges ranges_;              // of its `for` blocks
-  std::vector<std::string> loops_, numbered_;                  // numbered_: those that take the source's numbers
+  Ranges ranges_;                              // of its `for` blocks
+  std::vector<std::string> loops_, numbered_;  // numbered_: those that take the source's numbers
   uint32_t rule_ = 0;
   std::map<std::string, std::pair<uint32_t, std::vector<uint32_t>>> views_;  // key -> (view, types of the out operands)
   size_t instances_ = 0, found_ = 0;
