@@ -229,7 +229,6 @@ std::optional<Range> LegBinder::ValuesOf(const std::string& variable, size_t end
   Range bounds;
   if (auto range = ranges_.find(variable); range != ranges_.end()) {
     bounds = range->second;
-    bounds.first = std::max<int64_t>(0, bounds.first);
   } else {
     SymbolId symbol = program_.dimensions->At(end, variable);
     if (!program_.dimensions->ValueOf(symbol)) {
