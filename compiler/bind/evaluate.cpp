@@ -298,7 +298,8 @@ Value OfJson(const nlohmann::json& json) {
   other.kind = Kind::kOther;
   other.truth = !json.empty();
   if (json.is_array()) {
-    for (const nlohmann::json& item : json) other.items.push_back(item.is_structured() ? Value::Absent() : OfJson(item));
+    for (const nlohmann::json& item : json)
+      other.items.push_back(item.is_structured() ? Value::Absent() : OfJson(item));
   }
   return other;
 }

@@ -204,11 +204,10 @@ void LegBinder::DropAbsent() {
         continue;
       for (const std::string& name : NamesOf(leg_, family)) {
         auto values = use.pattern.Match(name);
-        bool inside =
-            values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
-              auto range = ranges_.find(v.first);
-              return range == ranges_.end() || range->second.Contains(v.second);
-            });
+        bool inside = values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
+                        auto range = ranges_.find(v.first);
+                        return range == ranges_.end() || range->second.Contains(v.second);
+                      });
         TensorId id = end.Find(name);
         if (!inside || (id != kNoTensor && end.tensors[id].present)) continue;
         if (id == kNoTensor) {
@@ -230,7 +229,6 @@ std::optional<Range> LegBinder::ValuesOf(const std::string& variable, size_t end
   Range bounds;
   if (auto range = ranges_.find(variable); range != ranges_.end()) {
     bounds = range->second;
-    bounds.first = std::max<int64_t>(0, bounds.first);
   } else {
     SymbolId symbol = program_.dimensions->At(end, variable);
     if (!program_.dimensions->ValueOf(symbol)) {

@@ -26,8 +26,9 @@ class LegBinder {
   LegBinder(Program& program, size_t leg, TypeOf type_of, diag::Diagnostics& diagnostics);
 
   void Bind(const Line& line);
-  // A side to itself: every declared tensor (all, if the side declares none) becomes itself.
-  void BindIdentity();
+  // A side to itself: every declared tensor (all, if the side declares none) becomes itself, but for optional ones that
+  // all of the side's maps leave out.
+  void BindIdentity(const std::vector<Map>& maps);
   // After the last line: results that were only read on the way become temporary.
   void Finish();
 
@@ -95,8 +96,8 @@ class LegBinder {
   const Line* line_ = nullptr;
   Attributes attributes_;
   std::vector<Use> in_, out_;
-  Ranges ranges_;              // of its `for` blocks
-  std::vector<std::string> loops_, numbered_;                  // numbered_: those that take the source's numbers
+  Ranges ranges_;                              // of its `for` blocks
+  std::vector<std::string> loops_, numbered_;  // numbered_: those that take the source's numbers
   uint32_t rule_ = 0;
   std::map<std::string, std::pair<uint32_t, std::vector<uint32_t>>> views_;  // key -> (view, types of the out operands)
   size_t instances_ = 0, found_ = 0;

@@ -11,7 +11,7 @@ void Binder::BindLegs() {
   program_.legs.resize(program_.ends.size() - 1);
   TieSource();
   if (path_.maps.empty()) {
-    LegBinder(program_, 0, type_of, diagnostics_).BindIdentity();
+    LegBinder(program_, 0, type_of, diagnostics_).BindIdentity(unit_.maps);
   }
   for (size_t leg = 0; leg < path_.maps.size(); ++leg) {
     program_.legs[leg].map = path_.maps[leg];
@@ -37,8 +37,8 @@ void Binder::CopyNames(size_t e, const Family& copy, Assignment& values, std::ve
     if (values.contains(v)) continue;
     auto range = copy.ranges.find(v);
     SymbolId symbol = program_.dimensions->At(e, v);
-    Range numbers = range != copy.ranges.end() ? range->second
-                                               : Range{0, program_.dimensions->ValueOf(symbol).value_or(0), {}};
+    Range numbers =
+        range != copy.ranges.end() ? range->second : Range{0, program_.dimensions->ValueOf(symbol).value_or(0), {}};
     for (int64_t k = 0; k < numbers.size(); ++k) {
       values[v] = numbers.Nth(k);
       CopyNames(e, copy, values, names);

@@ -294,8 +294,7 @@ bool Pattern::HasStar() const {
 }
 
 bool Pattern::HasExtent() const {
-  return std::any_of(parts.begin(), parts.end(),
-                     [](const PatternPart& p) { return p.expression != nullptr; });
+  return std::any_of(parts.begin(), parts.end(), [](const PatternPart& p) { return p.expression != nullptr; });
 }
 
 bool Pattern::IsPlain() const {

@@ -19,7 +19,7 @@ const std::string* VariableIn(const ast::Expr& e) {
 
 // Takes the numbers for which a guard does not hold out of a range. False while that cannot be said.
 bool Restrict(Range& range, const Guard& guard, const Scope& scope, diag::Diagnostics& diagnostics) {
-  if (range.end - range.first > kMostNumbers) {
+  if (range.size() > kMostNumbers) {
     diagnostics.Error(Code::kTooDeep, guard.condition->where, "a condition about more than a million numbers");
     range = {};
     return true;
@@ -77,7 +77,7 @@ std::optional<Ranges> RangesOf(const Context& context, const Scope& scope, diag:
         if (undecided) *undecided = e;
         return std::nullopt;
       }
-      *bound = *value.integer;
+      *bound = std::max<int64_t>(0, *value.integer);  // names have no negative numbers
     }
     auto [it, added] = out.emplace(range.variable.text, bounds);
     if (!added) it->second.IntersectWith(bounds);

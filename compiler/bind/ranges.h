@@ -1,8 +1,9 @@
-// The numbers that are left to a name variable inside `for l in A..B`, and inside an `if` whose condition asks about `$l`.
+// The numbers that are left to a name variable inside `for l in A..B`, and inside an `if` whose condition asks about
+// `$l`.
 //
-// A condition with `$l` is no condition of the file: it holds for some numbers and not for others. So it does not choose
-// between lines, it restricts the variable in each of them, in the `then` lines to the numbers for which it holds and in the
-// `else` lines to the rest.
+// A condition with `$l` is no condition of the file: it holds for some numbers and not for others. So it does not
+// choose between lines, it restricts the variable in each of them, in the `then` lines to the numbers for which it
+// holds and in the `else` lines to the rest.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "compiler/bind/name_collector.h"
+#include "compiler/bind/ranges.h"
 #include "compiler/bind/resolve.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/parse.h"
@@ -143,6 +144,7 @@ class UnitReader {
       return other.node->where.file != node.where.file && same(*other.node);
     });
     dimension_names_.Note(context);
+    CheckChosenOnce(node.where, context);
     list.push_back({&node, context});
   }
   template <class Node>
@@ -197,6 +199,19 @@ class UnitReader {
     return context;
   }
 
+  // What is no tensor cannot be there for some numbers only.
+  void CheckChosenOnce(SourceRange where, const Context& context) {
+    for (const Guard& guard : context.guards) {
+      const std::string* variable = VariableOf(guard);
+      if (!variable) continue;
+      diagnostics_
+          .Error(Code::kCondition, where,
+                 fmt::format("a line that is no tensor depends on the number of `${}`", *variable))
+          .Also(guard.condition->where, "the condition");
+      return;
+    }
+  }
+
   // A condition may ask about the number of one variable, inside its `for`.
   const ast::Expr* CheckVariables(const ast::Expr& e, const Context& context, const ast::Expr* first) {
     for (const ast::ExprPtr& arg : e.args) first = CheckVariables(*arg, context, first);
@@ -241,6 +256,7 @@ class UnitReader {
     }
     dimension_names_.Note(node.computed.get());
     dimension_names_.Note(context);
+    CheckChosenOnce(node.where, context);
     side.roles.push_back({&node, context});
   }
 

@@ -62,8 +62,8 @@ bool Failure::ExplainExpression() {
   if (value_due && before_ != nullptr) {
     Error("no value stands after " + ShownBefore());
   } else if (AfterValue() && !AtEnd() &&
-             (Type() == AoaParser::IDENT || Type() == AoaParser::NUMBER || Type() == AoaParser::CONFIG_KEY || Type() == AoaParser::NUMBER_OF ||
-              Type() == AoaParser::LPAREN)) {
+             (Type() == AoaParser::IDENT || Type() == AoaParser::NUMBER || Type() == AoaParser::CONFIG_KEY ||
+              Type() == AoaParser::NUMBER_OF || Type() == AoaParser::LPAREN)) {
     if (Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL, AoaParser::IF, AoaParser::ELSE_IF}) == nullptr)
       return false;
     Error(Shown() + " follows " + ShownBefore() + " without an operator");

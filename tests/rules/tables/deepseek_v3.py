@@ -4,17 +4,18 @@ from tables._parts import Tensors, ends, mlp, prediction
 
 def attention(t, p, config):
     h, heads, kv_rank = config['hidden_size'], config['num_attention_heads'], config['kv_lora_rank']
+    bias = config.get('attention_bias', False)
     nope, rope, value = config['qk_nope_head_dim'], config['qk_rope_head_dim'], config['v_head_dim']
     if config.get('q_lora_rank'):
-        t.linear(p + 'q_a_proj', config['q_lora_rank'], h)
+        t.linear(p + 'q_a_proj', config['q_lora_rank'], h, bias)
         t.norm(p + 'q_a_layernorm', config['q_lora_rank'])
         t.linear(p + 'q_b_proj', heads * (nope + rope), config['q_lora_rank'])
     else:
         t.linear(p + 'q_proj', heads * (nope + rope), h)
-    t.linear(p + 'kv_a_proj_with_mqa', kv_rank + rope, h)
+    t.linear(p + 'kv_a_proj_with_mqa', kv_rank + rope, h, bias)
     t.norm(p + 'kv_a_layernorm', kv_rank)
     t.linear(p + 'kv_b_proj', heads * (nope + value), kv_rank)
-    t.linear(p + 'o_proj', h, heads * value)
+    t.linear(p + 'o_proj', h, heads * value, bias)
 
 
 def in_fp8(t, block=128):
@@ -41,7 +42,7 @@ def tensors(config, predicting=0, corrected=True):
             t.linear(p + 'mlp.gate', config['n_routed_experts'], h)
             if corrected: t.add(p + 'mlp.gate.e_score_correction_bias', config['n_routed_experts'], dtype='F32')
             for e in range(config['n_routed_experts']): mlp(t, f'{p}mlp.experts.{e}.', fe, h)
-            mlp(t, p + 'mlp.shared_experts.', fe * config['n_shared_experts'], h)
+            if config['n_shared_experts']: mlp(t, p + 'mlp.shared_experts.', fe * config['n_shared_experts'], h)
         t.norm(p + 'input_layernorm', h)
         t.norm(p + 'post_attention_layernorm', h)
         if layer >= layers: prediction(t, p, config)

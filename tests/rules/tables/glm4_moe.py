@@ -29,6 +29,6 @@ AIR = LARGE | {'hidden_size': 4096, 'num_hidden_layers': 46, 'intermediate_size'
                'moe_intermediate_size': 1408, 'first_k_dense_replace': 1, 'use_qk_norm': False}
 MODELS = {
     'GLM-4.5': {'config': LARGE, 'tensors': 44189, 'elements': 352_797_829_024, 'layouts': ['megatron_te_grouped_plain pp=4,tp=8']},
-    'GLM-4.5 with prediction': {'config': LARGE, 'options': {'predicting': 1}, 'layouts': ['megatron_te_plain tp=2']},
+    'GLM-4.5 with prediction': {'config': LARGE, 'options': {'predicting': 1}, 'layouts': ['megatron_te_plain tp=2', 'paddle_plain pp=2,tp=8']},
     'GLM-4.5-Air': {'config': AIR, 'tensors': 17925, 'elements': 106_852_251_264, 'layouts': ['megatron_te_grouped_plain pp=2,tp=4']},
 }

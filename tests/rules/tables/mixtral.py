@@ -20,7 +20,7 @@ def tensors(config):
     return t
 
 
-LAYOUTS = ['megatron_te_plain tp=2', 'megatron_te_plain pp=4,tp=8', 'megatron_te_grouped_plain pp=2,tp=4']
+LAYOUTS = ['megatron_te_plain tp=2', 'megatron_te_plain pp=4,tp=8', 'megatron_te_grouped_plain pp=2,tp=4', 'paddle_plain tp=8']
 MODELS = {
     'Mixtral-8x7B': {'config': {'hidden_size': 4096, 'num_hidden_layers': 32, 'num_attention_heads': 32, 'num_key_value_heads': 8,
                                 'intermediate_size': 14336, 'num_local_experts': 8, 'vocab_size': 32000},
