@@ -17,5 +17,6 @@ Exit RunDigest(const Arguments& arguments);
 Exit RunFmt(const Arguments& arguments);
 Exit RunFormats(const Arguments& arguments);
 Exit RunImport(const Arguments& arguments);
+Exit RunInit(const Arguments& arguments);
 
 }  // namespace aoa::driver

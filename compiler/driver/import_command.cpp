@@ -97,7 +97,7 @@ class Import {
   void Write(const std::string& text) {
     if (out_.empty()) {
       fmt::print("{}", text);
-    } else if (Status status = io::ReplaceFile(out_, text); !status.ok()) {
+    } else if (Status status = io::WriteNewFile(out_, text); !status.ok()) {
       session_.Fail(status);
     }
   }
@@ -124,7 +124,7 @@ Exit RunImport(const Arguments& arguments) {
   Session session;
   Words words = ReadWords("import-aoa", arguments, {{"-o", true}, {"--from-checkpoint", true}}, 1, kUsage, session);
   if (session.diagnostics.HasErrors()) return session.Finish();
-  return Import(words.positional[0], words.options["-o"], words.options["--from-checkpoint"], session).Run();
+  return Import(words.positional[0], words.Value("-o"), words.Value("--from-checkpoint"), session).Run();
 }
 
 }  // namespace aoa::driver

@@ -30,7 +30,7 @@ struct Command {
 };
 constexpr Command kCommands[] = {
     {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff},       {"digest", aoa::driver::RunDigest},
-    {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats}, {"import-aoa", aoa::driver::RunImport},
+    {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats}, {"import-aoa", aoa::driver::RunImport}, {"init", aoa::driver::RunInit},
 };
 
 // A command with a name like `word`, if `word` is no file.

@@ -131,9 +131,8 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
       return std::nullopt;
     }
     source.config = ParseConfiguration(*text, options.config, session);
-  } else if (!source.schema.config.empty()) {
-    source.config =
-        ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
+  } else {
+    source.config = ConfigurationOf(source.schema, session);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -161,6 +160,23 @@ std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Se
   if (schema.ok()) return *std::move(schema);
   session.Fail(schema.status());
   return std::nullopt;
+}
+
+std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session) {
+  if (schema.config.empty()) return std::nullopt;
+  return ParseConfiguration(schema.config, fmt::format("the configuration of {}", schema.path), session);
+}
+
+std::vector<draft::NamedShape> TensorsOf(const Schema& schema) {
+  std::vector<draft::NamedShape> tensors;
+  std::vector<bool> seen(schema.names.size(), false);
+  for (const SchemaFile& file : schema.files) {
+    for (const StoredTensor& t : schema.tables[file.table]) {
+      if (!seen[t.name]) tensors.push_back({schema.names[t.name], schema.shapes[t.shape]});
+      seen[t.name] = true;
+    }
+  }
+  return tensors;
 }
 
 bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from,

@@ -18,6 +18,8 @@ struct Words {
   std::vector<std::string> positional;
   std::map<std::string, std::string> options;  // those given; without a value: "yes"
   bool Has(const std::string& option) const { return options.contains(option); }
+  // Of an option; empty if it is not given.
+  std::string Value(const std::string& option) const { return Has(option) ? options.at(option) : ""; }
 };
 
 // Reads the words behind a command's name, which needs `count` others than options. `usage` is shown with a mistake,
