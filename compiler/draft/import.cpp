@@ -31,7 +31,9 @@ class RulesWriter {
       Statement(i);
     }
     if (!sides_.passed.empty()) Put("\n# No statement reads these; they pass by name. `NAME -> _` leaves one out.\n");
-    for (const std::string& name : sides_.passed) Put(fmt::format("{} -> {}\n", name, name));
+    for (const std::string& line : sides_.passed) Put(line + "\n");
+    if (!sides_.dropped.empty()) Put("\n# No statement reads these, and others make tensors of their names.\n");
+    for (const std::string& name : sides_.dropped) Put(config_.reverse ? "_ <- " + name + "\n" : name + " -> _\n");
     Put("}\n");
     return std::move(rules_);
   }

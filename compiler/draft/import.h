@@ -12,7 +12,8 @@ namespace aoa::draft {
 // What a checkpoint adds: lines of blocks, without indentation.
 struct ImportedSides {
   std::vector<std::string> dims, source, target;
-  std::vector<std::string> passed;  // names of the source that no statement reads, as a side writes them
+  std::vector<std::string> passed;   // lines of the map for what no statement reads and passes by name
+  std::vector<std::string> dropped;  // names of the source that no statement reads, as rules write them
   std::string format = "safetensors";
 };
 

@@ -8,6 +8,7 @@
 #include "compiler/bind/limits.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/draft/import.h"
+#include "compiler/draft/infer.h"
 #include "compiler/draft/literal.h"
 #include "compiler/draft/yaml.h"
 #include "compiler/driver/commands.h"
@@ -32,7 +33,7 @@ class Import {
       : path_(std::move(path)), out_(std::move(out)), checkpoint_(std::move(checkpoint)), session_(session) {}
 
   Exit Run() {
-    if (!ReadConfig() || !CheckStatements()) return session_.Finish();
+    if (!ReadConfig() || !CheckStatements() || !AskCheckpoint()) return session_.Finish();
     draft::ImportedRules rules = draft::WriteRules(config_, Origin(), traps_, sides_);
     const SourceFile& text = session_.sources.Add(out_.empty() ? "imported.aoa" : out_, std::move(rules.text));
     Write(parse::Format(text));
@@ -92,6 +93,18 @@ class Import {
     }
     traps_ = draft::FindTraps(config_, statements);
     return !session_.diagnostics.HasErrors();
+  }
+
+  // Types for both sides, from what the statements make of a checkpoint.
+  bool AskCheckpoint() {
+    if (checkpoint_.empty()) return true;
+    auto schema = ReadAnyCheckpoint(checkpoint_, 1, session_);
+    if (!schema || !IsWhole(*schema, session_)) return false;
+    auto config = ConfigurationOf(*schema, session_);
+    if (session_.diagnostics.HasErrors()) return false;
+    auto sides = draft::InferSides(config_, *schema, config ? &*config : nullptr, session_.diagnostics);
+    if (sides) sides_ = std::move(*sides);
+    return sides.has_value();
   }
 
   void Write(const std::string& text) {

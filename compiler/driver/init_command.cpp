@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "compiler/core/text.h"
-#include "compiler/draft/side.h"
+#include "compiler/draft/infer.h"
 #include "compiler/driver/commands.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/words.h"
@@ -24,20 +24,9 @@ std::string LastPart(const std::string& path) {
   return Printable((clean.has_filename() ? clean : clean.parent_path()).filename().string());
 }
 
-// Ranks hold parts of tensors, and nothing in their files says of which axes.
-bool IsWhole(const Schema& schema, Session& session) {
-  if (!schema.has_mesh || schema.files.size() <= 1) return true;
-  session.diagnostics
-      .Error(diag::Code::kFile, {},
-             fmt::format("{}: {} ranks, whose shapes do not say which axes are cut", Printable(schema.path),
-                         schema.files.size()))
-      .Help("draft the side of a checkpoint of one rank, then write `mesh` and the cuts: `[h f@tp]`");
-  return false;
-}
-
 std::string Draft(const Schema& schema, const nlohmann::json* config, const std::string& side) {
   draft::SideDrafter drafter(config);
-  std::vector<std::string> declarations = drafter.Declare(TensorsOf(schema));
+  std::vector<std::string> declarations = drafter.Declare(draft::TensorsOf(schema));
   std::vector<std::string> dims = drafter.Dims(false);
   std::string text = fmt::format("# Drafted from {}.\n\n", LastPart(schema.path));
   if (!dims.empty()) text += fmt::format("dims {{\n{}\n}}\n\n", fmt::join(dims, "\n"));

@@ -167,16 +167,14 @@ std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& ses
   return ParseConfiguration(schema.config, fmt::format("the configuration of {}", schema.path), session);
 }
 
-std::vector<draft::NamedShape> TensorsOf(const Schema& schema) {
-  std::vector<draft::NamedShape> tensors;
-  std::vector<bool> seen(schema.names.size(), false);
-  for (const SchemaFile& file : schema.files) {
-    for (const StoredTensor& t : schema.tables[file.table]) {
-      if (!seen[t.name]) tensors.push_back({schema.names[t.name], schema.shapes[t.shape]});
-      seen[t.name] = true;
-    }
-  }
-  return tensors;
+bool IsWhole(const Schema& schema, Session& session) {
+  if (!schema.has_mesh || schema.files.size() <= 1) return true;
+  session.diagnostics
+      .Error(Code::kFile, {},
+             fmt::format("{}: {} ranks, whose shapes do not say which axes are cut", diag::Printable(schema.path),
+                         schema.files.size()))
+      .Help("draft the side of a checkpoint of one rank, then write `mesh` and the cuts: `[h f@tp]`");
+  return false;
 }
 
 bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from,

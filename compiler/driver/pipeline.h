@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "compiler/bind/bind.h"
-#include "compiler/draft/fold.h"
 #include "compiler/driver/options.h"
 #include "compiler/index/index_program.h"
 #include "compiler/plan/build_plan.h"
@@ -37,8 +36,8 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session);
 // Its configuration. Nothing if it carries none, or if a diagnostic was reported.
 std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session);
-// Its tensors, each name once.
-std::vector<draft::NamedShape> TensorsOf(const Schema& schema);
+// Whether its files hold whole tensors, as what is drafted from names and shapes needs. Else a diagnostic.
+bool IsWhole(const Schema& schema, Session& session);
 
 // What is known once the rules have met the headers.
 struct Compiled {
