@@ -52,6 +52,13 @@ void Diagnostics::Append(const Diagnostics& others) {
   for (const Diagnostic& d : others.all_) Add(d.code, d.severity, d.where, d.message) = d;
 }
 
+Diagnostic* Diagnostics::FirstError(const std::vector<Code>& codes) {
+  for (Diagnostic& d : all_) {
+    if (d.severity == Severity::kError && std::find(codes.begin(), codes.end(), d.code) != codes.end()) return &d;
+  }
+  return nullptr;
+}
+
 std::vector<const Diagnostic*> Diagnostics::Sorted() const {
   std::map<const SourceFile*, size_t> order;
   for (const Diagnostic& d : all_) {

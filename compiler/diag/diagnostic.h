@@ -89,6 +89,8 @@ class Diagnostics {
   bool HasErrors() const { return errors_ > 0; }
   int errors() const { return errors_; }
   const std::vector<Diagnostic>& all() const { return all_; }
+  // The first error with one of these codes, to say more about it; null if there is none.
+  Diagnostic* FirstError(const std::vector<Code>& codes);
   // In the order in which a reader meets their places: by file (first use), then position; those without place last.
   std::vector<const Diagnostic*> Sorted() const;
 

@@ -63,7 +63,7 @@ bool Before(const SplitName& a, const SplitName& b) {
 struct Place {
   std::set<int64_t> numbers;
   size_t tensors = 0;
-  bool inner = false;  // inside another place
+  bool inner = false;    // inside another place
   std::string variable;  // empty: its numbers stay
   int64_t first() const { return *numbers.begin(); }
   int64_t extent() const { return static_cast<int64_t>(numbers.size()); }
@@ -75,8 +75,7 @@ using Box = std::vector<std::pair<int64_t, int64_t>>;  // half open, one per var
 std::vector<Box> BoxesOf(std::vector<std::vector<int64_t>> tuples) {
   if (tuples.empty() || tuples[0].empty()) return {Box()};
   std::map<int64_t, std::vector<std::vector<int64_t>>> by_first;
-  for (std::vector<int64_t>& tuple : tuples)
-    by_first[tuple[0]].emplace_back(tuple.begin() + 1, tuple.end());
+  for (std::vector<int64_t>& tuple : tuples) by_first[tuple[0]].emplace_back(tuple.begin() + 1, tuple.end());
   std::vector<Box> boxes;
   std::vector<Box> last;  // of the range that is being extended
   std::pair<int64_t, int64_t> range{0, 0};
@@ -206,8 +205,8 @@ class Folder {
         if (to - from == 1) {
           line.name += std::to_string(from);
         } else {
-          line.name += place->first() == 0 ? "$" + place->variable
-                                           : fmt::format("${{{}+{}}}", place->variable, place->first());
+          line.name +=
+              place->first() == 0 ? "$" + place->variable : fmt::format("${{{}+{}}}", place->variable, place->first());
           if (!whole) line.loops.push_back({place->variable, from - place->first(), to - place->first()});
         }
       } else {
@@ -228,8 +227,8 @@ class Folder {
     std::vector<std::pair<std::string, std::string>> around;
     for (FoldedLine& line : folding_.lines) {
       auto word = Varying(line);
-      std::string key = word ? fmt::format("{}|{}|{}|{}", word->before, word->after, aoa::ToString(line.shape), Show(line))
-                             : "";
+      std::string key =
+          word ? fmt::format("{}|{}|{}|{}", word->before, word->after, aoa::ToString(line.shape), Show(line)) : "";
       auto it = word ? known.find(key) : known.end();
       if (it != known.end()) {
         choices[it->second].push_back(word->text);

@@ -86,8 +86,7 @@ class SideInference {
   void Declare(const prove::Mapping& mapping) {
     const End& end = program_->ends.back();
     std::vector<NamedShape> made;
-    for (TensorId id : mapping.targets)
-      made.push_back({end.NameOf(id), WholeShape(end.types[end.tensors[id].type])});
+    for (TensorId id : mapping.targets) made.push_back({end.NameOf(id), WholeShape(end.types[end.tensors[id].type])});
     SideDrafter drafter(config_);
     std::vector<std::string> from = drafter.Declare(TensorsOf(source_)), to = drafter.Declare(made);
     sides_.source = statements_.reverse ? to : from;

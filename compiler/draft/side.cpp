@@ -12,7 +12,7 @@ namespace {
 
 // The letters that rule files use for the sizes that most configurations spell in one of these ways.
 constexpr std::pair<const char*, const char*> kLetters[] = {
-    {"hidden_size", "h"}, {"n_embd", "h"},       {"d_model", "h"}, {"intermediate_size", "f"},
+    {"hidden_size", "h"}, {"n_embd", "h"},          {"d_model", "h"},    {"intermediate_size", "f"},
     {"ffn_dim", "f"},     {"ffn_hidden_size", "f"}, {"vocab_size", "v"}, {"head_dim", "d"},
 };
 constexpr size_t kMostGuesses = 3;
@@ -25,9 +25,7 @@ std::string LetterOf(const std::string& key) {
   return last;
 }
 
-bool IsKeyPath(std::string_view key) {
-  return !key.empty() && parse::IsIdentifier(key);
-}
+bool IsKeyPath(std::string_view key) { return !key.empty() && parse::IsIdentifier(key); }
 
 // Numbers that name something rather than measure it.
 bool IsMeasure(std::string_view key) {

@@ -33,9 +33,9 @@ class SideDrafter {
   std::vector<std::string> KeysOf(int64_t value) const;
   std::string Guesses(int64_t value) const;
 
-  std::vector<std::pair<std::string, int64_t>> keys_;  // whole numbers of the configuration, by path
-  std::map<int64_t, std::string> dims_;                // extent -> name
-  std::map<std::string, int64_t> taken_;               // names of dimensions and variables, with their extents
+  std::vector<std::pair<std::string, int64_t>> keys_;           // whole numbers of the configuration, by path
+  std::map<int64_t, std::string> dims_;                         // extent -> name
+  std::map<std::string, int64_t> taken_;                        // names of dimensions and variables, with their extents
   std::vector<std::pair<std::string, std::string>> equations_;  // name, key
   std::vector<Folding::Variable> variables_;
   std::vector<std::pair<std::string, int64_t>> unknown_;  // dimensions that no one key has
