@@ -5,6 +5,7 @@
 // question, lists tokens, or says "invalid".
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,8 @@ class Diagnostics {
   }
 
   void Append(const Diagnostics& others);
+  // Of `others` those that `keep` wants.
+  void Append(const Diagnostics& others, const std::function<bool(const Diagnostic&)>& keep);
 
   bool HasErrors() const { return errors_ > 0; }
   int errors() const { return errors_; }

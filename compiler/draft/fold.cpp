@@ -22,33 +22,6 @@ bool IsBareName(const std::string& name) {
          name.find("->") == std::string::npos && name.find("<-") == std::string::npos;
 }
 
-// A name as text and numbers: "a.3.b" is "a.", 3, ".b". A number stands alone between dots or slashes and is spelled as
-// numbers are.
-struct SplitName {
-  std::vector<std::string> texts;  // one more than numbers
-  std::vector<int64_t> numbers;
-};
-
-SplitName Split(const std::string& name) {
-  SplitName split;
-  split.texts.emplace_back();
-  for (size_t at = 0; at < name.size();) {
-    size_t end = std::min(name.find_first_of("./", at), name.size());
-    bool number = end > at && end - at <= kLongestNumber && (name[at] != '0' || end == at + 1) &&
-                  std::all_of(name.begin() + static_cast<ptrdiff_t>(at), name.begin() + static_cast<ptrdiff_t>(end),
-                              parse::IsDigit);
-    if (number) {
-      split.numbers.push_back(std::stoll(name.substr(at, end - at)));
-      split.texts.emplace_back();
-    } else {
-      split.texts.back() += name.substr(at, end - at);
-    }
-    if (end < name.size()) split.texts.back() += name[end];
-    at = end + 1;
-  }
-  return split;
-}
-
 // Names in the order in which people count: "a.2" before "a.10".
 bool Before(const SplitName& a, const SplitName& b) {
   for (size_t i = 0; i < a.texts.size() && i < b.texts.size(); ++i) {
@@ -274,6 +247,26 @@ class Folder {
 };
 
 }  // namespace
+
+SplitName Split(const std::string& name) {
+  SplitName split;
+  split.texts.emplace_back();
+  for (size_t at = 0; at < name.size();) {
+    size_t end = std::min(name.find_first_of("./", at), name.size());
+    bool number = end > at && end - at <= kLongestNumber && (name[at] != '0' || end == at + 1) &&
+                  std::all_of(name.begin() + static_cast<ptrdiff_t>(at), name.begin() + static_cast<ptrdiff_t>(end),
+                              parse::IsDigit);
+    if (number) {
+      split.numbers.push_back(std::stoll(name.substr(at, end - at)));
+      split.texts.emplace_back();
+    } else {
+      split.texts.back() += name.substr(at, end - at);
+    }
+    if (end < name.size()) split.texts.back() += name[end];
+    at = end + 1;
+  }
+  return split;
+}
 
 std::string WriteName(const std::string& name) {
   if (IsBareName(name)) return name;

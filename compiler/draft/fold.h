@@ -44,6 +44,14 @@ struct Folding {
   std::vector<Variable> variables;  // of more tensors first
 };
 
+// A name as text and numbers: "a.3.b" is "a.", 3, ".b". A number stands alone between dots or slashes and is spelled as
+// numbers are.
+struct SplitName {
+  std::vector<std::string> texts;  // one more than numbers
+  std::vector<int64_t> numbers;
+};
+SplitName Split(const std::string& name);
+
 Folding FoldNames(std::vector<NamedShape> tensors);
 
 // A name as a rule writes it: in quotes if it holds what bare names cannot.

@@ -161,8 +161,16 @@ class RulesCommand {
     if (!misfit) return;
     auto better =
         BetterRules(options_.rules, options_.from->side, source_.schema, source_.config ? &*source_.config : nullptr);
-    if (better)
-      misfit->Help(fmt::format("the checkpoint fits side `{}` of {}", better->side, diag::Printable(better->rules)));
+    if (!better) return;
+    // Against the wrong rules there is one thing to say, however many of their tensors are not there.
+    diag::Diagnostics kept;
+    kept.Append(session_.diagnostics,
+                [&](const diag::Diagnostic& d) { return &d == misfit || d.severity != diag::Severity::kError; });
+    int others = session_.diagnostics.errors() - 1;
+    session_.diagnostics = std::move(kept);
+    misfit = session_.diagnostics.FirstError(misfits);
+    misfit->Help(fmt::format("the checkpoint fits side `{}` of {}", better->side, diag::Printable(better->rules)));
+    if (others > 0) misfit->Note(fmt::format("{} more errors are left out", others));
   }
 
   // ------------------------------------------------------------ --emit, --plan
