@@ -140,7 +140,29 @@ class ConfigReader {
       added.where.end = added.where.begin + static_cast<uint32_t>(statement.size());
       added.exact = true;
     }
+    Check(added);
     config_.statements.push_back(std::move(added));
+  }
+
+  // What would reach beyond its own line in a rule file.
+  void Check(const ConfigStatement& statement) {
+    std::string_view text = statement.text;
+    size_t brace = text.find_first_of("{}");
+    if (brace != std::string_view::npos) {
+      SourceRange where = statement.where;
+      if (statement.exact) {
+        where.begin += static_cast<uint32_t>(brace);
+        where.end = where.begin + 1;
+      }
+      diagnostics_.Error(Code::kCharacter, where, fmt::format("`{}` stands in a statement", text[brace]))
+          .Note("a name that a program puts together, as `f\"layers.{i}\"`, is known to that program only");
+    } else if (text.ends_with("->") || text.ends_with(",")) {
+      diagnostics_.Error(Code::kSyntax, statement.where, "a statement ends where something has to follow")
+          .Expected("`sources -> targets, attributes`");
+    } else if (text.starts_with("->") || text.starts_with(",")) {
+      diagnostics_.Error(Code::kSyntax, statement.where, "a statement begins where something has to stand before")
+          .Expected("`sources -> targets, attributes`");
+    }
   }
 
   AoaConfig config_;

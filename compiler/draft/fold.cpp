@@ -86,11 +86,11 @@ class Folder {
     std::sort(quoted_.begin(), quoted_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   }
 
-  Folding Fold() {
+  Folding Fold(bool braces) {
     FindPlaces();
     NameVariables();
     MakeLines();
-    JoinLines();
+    if (braces) JoinLines();
     folding_.lines.insert(folding_.lines.end(), quoted_.begin(), quoted_.end());
     return std::move(folding_);
   }
@@ -283,6 +283,6 @@ std::string WriteName(const std::string& name) {
   return text + "\"";
 }
 
-Folding FoldNames(std::vector<NamedShape> tensors) { return Folder(std::move(tensors)).Fold(); }
+Folding FoldNames(std::vector<NamedShape> tensors, bool braces) { return Folder(std::move(tensors)).Fold(braces); }
 
 }  // namespace aoa::draft

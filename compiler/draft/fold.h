@@ -52,7 +52,8 @@ struct SplitName {
 };
 SplitName Split(const std::string& name);
 
-Folding FoldNames(std::vector<NamedShape> tensors);
+// With `braces`, lines of one shape whose names differ in a word are joined.
+Folding FoldNames(std::vector<NamedShape> tensors, bool braces = true);
 
 // A name as a rule writes it: in quotes if it holds what bare names cannot.
 std::string WriteName(const std::string& name);

@@ -74,7 +74,7 @@ class SideInference {
       else
         passed.push_back({end.NameOf(id), {}});  // whatever their shapes, so that names alone are folded
     }
-    for (const FoldedLine& line : FoldNames(std::move(passed)).lines) {
+    for (const FoldedLine& line : FoldNames(std::move(passed), false).lines) {
       std::string text = line.name;
       for (const FoldedLine::Loop& loop : line.loops)
         sides_.passed.push_back(fmt::format("for {} in {}..{} {{", loop.variable, loop.from, loop.to));

@@ -137,7 +137,8 @@ class TrapFinder {
   }
 
   void LookAtAttributes(size_t i, const Statement& s) {
-    bool one_to_one = s.left.size() == 1 && s.right.size() == 1;
+    auto many = [](const ast::Operand& o) { return o.slice || o.name.text.find('*') != std::string::npos; };
+    bool one_to_one = s.left.size() == 1 && s.right.size() == 1 && !many(s.left[0]) && !many(s.right[0]);
     if (one_to_one && !IsFused(s) && HasFlag(s, "axis"))
       Add(i, "`axis` has no effect between one tensor and one, in Paddle", "the statement is a renaming here too");
     bool by_shards = HasFlag(s, "fused_ffn") || HasFlag(s, "fused_qkv_old");

@@ -59,18 +59,21 @@ class Import {
     return config.has_value();
   }
 
-  // By the name of the file, else by the first line that says anything: YAML neither opens a bracket nor sets a name.
+  // By the name of the file, else by the first line that says anything: YAML neither opens a bracket nor sets a name to
+  // what a bracket opens.
   bool IsYaml(const SourceFile& source) const {
     std::string extension = fs::path(path_).extension().string();
     if (extension == ".yaml" || extension == ".yml") return true;
     if (extension == ".json" || extension == ".py") return false;
-    for (int line = 1; line < 1000; ++line) {
+    constexpr std::string_view kOpening = "{[(\"'", kBlanks = " \t\xEF\xBB\xBF";
+    constexpr int kMostComments = 1000;
+    for (int line = 1; line < kMostComments; ++line) {
       std::string_view text = source.Line(line);
-      size_t first = text.find_first_not_of(" \t\xEF\xBB\xBF");
+      size_t first = text.find_first_not_of(kBlanks);
       if (first == std::string_view::npos || text[first] == '#') continue;
-      bool literal = std::string_view("{[(\"'").find(text[first]) != std::string_view::npos ||
-                     text.find('=') < text.find(':') || text.substr(first).starts_with("return");
-      return !literal;
+      size_t value = text.find_first_not_of(kBlanks, std::min(text.find('='), text.size() - 1) + 1);
+      bool set = value != std::string_view::npos && kOpening.find(text[value]) != std::string_view::npos;
+      return !set && kOpening.find(text[first]) == std::string_view::npos && !text.substr(first).starts_with("return");
     }
     return false;
   }
