@@ -130,7 +130,7 @@ targetOrAttribute
   ;
 attributeValue : number = NUMBER | text = NAME | quoted = (STRING | QUOTED_VALUE) ;
 
-operand : tensor = tensorName (type = bracket (STORED stored = bracket)?)? (transposed = TRANSPOSE)? (COLON dtype = word (STORED late = bracket)?)? ;
+operand : tensor = tensorName (type = bracket (STORED stored = bracket)?)? (transposed = TRANSPOSE)? (COLON dtype = word (STORED late = bracket)?)? (optional = OPTIONAL)? ;
 
 // ---------------------------------------------------------------- heads of for and if
 

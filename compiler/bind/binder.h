@@ -43,7 +43,6 @@ class Binder {
   void AddLines();
   // Decides what can be decided now. True if something was.
   bool AddFamilies();
-  void AddDeclared(size_t end, const Declaration& declaration);
   bool Awaits(const Line& line) const;
   bool AddTyped(const Line& line);
   void AddImplicit(const Line& line);

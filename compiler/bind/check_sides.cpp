@@ -17,15 +17,7 @@ class SideChecker {
   SideChecker(const Unit& unit, const Side& side, diag::Diagnostics& diagnostics)
       : unit_(unit), side_(side), diagnostics_(diagnostics), dimensions_(unit, nullptr, true) {
     axes_ = MeshAxesOf(side);
-    std::map<std::string, int64_t> sizes;
-    Mesh mesh;
-    for (const std::string& axis : axes_) {
-      sizes[axis] = 1;
-      mesh.axes.push_back({axis, 1});
-    }
-    end_ = dimensions_.AddEnd(side, sizes);
-    dimensions_.SetMesh(end_, std::move(mesh));
-    dimensions_.Propagate();
+    end_ = dimensions_.AddSymbolicEnd(side);
   }
 
   void Check(const std::vector<std::string>& formats) {
@@ -268,6 +260,9 @@ std::vector<std::string> MeshAxesOf(const Side& side) {
   };
   for (const auto& line : side.meshes) add(line.node->axes);
   for (const auto& line : side.overlays) add(line.node->axes);
+  for (const std::string& name : side.rounds) {
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/bind/check_sides.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 
@@ -67,6 +68,19 @@ size_t Dimensions::AddEnd(const Side& side, std::map<std::string, int64_t> mesh_
   for (const auto& [name, equation] : unit_.dims) At(kFile, name);
   for (const auto& [name, equation] : side.dims) At(ends_.size() - 1, name);
   return ends_.size() - 1;
+}
+
+size_t Dimensions::AddSymbolicEnd(const Side& side) {
+  std::map<std::string, int64_t> sizes;
+  Mesh mesh;
+  for (const std::string& axis : MeshAxesOf(side)) {
+    sizes[axis] = 1;
+    mesh.axes.push_back({axis, 1});
+  }
+  size_t end = AddEnd(side, std::move(sizes));
+  SetMesh(end, std::move(mesh));
+  Propagate();
+  return end;
 }
 
 bool Dimensions::Define(const Definition& d, size_t from_end, size_t to_end) {

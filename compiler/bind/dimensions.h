@@ -44,6 +44,8 @@ class Dimensions {
 
   // Adds an end. `mesh_sizes` has every axis that the side may have, in any of its conditional meshes.
   size_t AddEnd(const Side& side, std::map<std::string, int64_t> mesh_sizes);
+  // Adds an end whose mesh has every axis that the side may have, for looking at rules without a checkpoint.
+  size_t AddSymbolicEnd(const Side& side);
   // Applies a `-D`. False if no rule mentions the name.
   bool Define(const Definition& definition, size_t from_end, size_t to_end);
   void SetMesh(size_t end, Mesh mesh) { ends_[end].mesh = std::move(mesh); }
@@ -94,7 +96,6 @@ class Dimensions {
   std::string Describe(SymbolId symbol) const;
   const std::string& NameOf(SymbolId symbol) const { return symbols_[symbol].name; }
   bool IsSetAtBothEnds(SymbolId symbol) const { return symbols_[symbol].set_at_both_ends; }
-  const std::vector<Origin>& OriginsOf(SymbolId symbol) const { return symbols_[symbol].origins; }
 
   // The value of `value NAME = ...`, or of a dimension: for configurations that are written.
   nlohmann::json ConfigValue(const std::string& name, size_t end);

@@ -29,6 +29,12 @@ void UnknownAxis(const Side& side, const std::string& axis, const char* option, 
     d.Help(fmt::format("its axes are {}", diag::Enumerate(axes)));
 }
 
+std::vector<std::string> AxesOf(const Schema& schema) {
+  std::vector<std::string> axes;
+  for (const auto& [axis, size] : schema.mesh) axes.push_back(axis);
+  return axes;
+}
+
 // The lines that hold, of those that may stand under conditions.
 template <class Node>
 std::vector<const Node*> Holding(const std::vector<InContext<Node>>& lines, size_t end, Dimensions& dimensions,
@@ -133,11 +139,13 @@ void ResolveRoles(End& end, size_t index, Dimensions& dimensions, diag::Diagnost
   for (const ast::Zero* node : Holding(end.side->zeros, index, dimensions, diagnostics)) {
     end.zero = node;
     end.zero_axis = end.mesh.Find(node->axis.text);
-    if (node->by.text != "whole" && node->by.text != "flat") {
+    // By the format's own partition every rank is given its whole block here: which windows of it the rank keeps is the
+    // matter of the format's writer, and its reader puts them together again.
+    if (node->by.text != "whole" && node->by.text != "flat" && node->by.text != end.format) {
       diagnostics
           .Error(Code::kFormat, node->by.where,
                  fmt::format("there is no partition `{}` in format `{}`", node->by.text, end.format))
-          .Expected("`whole` or `flat`");
+          .Expected(fmt::format("`whole`, `flat`, or `{}` for the format's own", end.format));
       end.zero = nullptr;
     }
   }
@@ -237,6 +245,8 @@ std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& s
   for (const MeshSizes::Entry& entry : asked.entries) {
     if (!sizes.contains(entry.axis)) {
       UnknownAxis(side, entry.axis, "--mesh-from", diagnostics);
+    } else if (Has(side.rounds, entry.axis) && !Has(AxesOf(schema), entry.axis)) {
+      sizes[entry.axis] = entry.size;  // files of the format need not say it
     } else if (sizes[entry.axis] != entry.size) {
       diagnostics.Error(Code::kMeshSize, {},
                         fmt::format("--mesh-from says {} = {}, the files of `{}` say {} = {}", entry.axis, entry.size,
@@ -285,7 +295,7 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   }
   for (const MeshSizes::Entry& entry : asked.entries) {
     auto axis = mesh.Find(entry.axis);
-    if (!axis && sizes.contains(entry.axis) && entry.size != 1) {
+    if (!axis && sizes.contains(entry.axis) && entry.size != 1 && !Has(end.side->rounds, entry.axis)) {
       diagnostics.Error(Code::kMeshSize, {},
                         fmt::format("mesh axis `{}` of size {} is in no mesh of side `{}` that holds for these sizes",
                                     entry.axis, entry.size, end.side->name));

@@ -162,6 +162,7 @@ bool Binder::AddFamilies() {
     family.on_first = node.on_first;
     family.on_last = node.on_last;
     family.mean = node.replicas_mean.has_value();
+    if (node.group) family.group = node.group->text;
     family.ranges = std::move(*ranges);
     program_.ends[p.end].families.push_back(std::move(family));
   }

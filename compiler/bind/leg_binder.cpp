@@ -14,11 +14,6 @@ using diag::Code;
 
 constexpr int64_t kMostInstances = 20'000'000;
 
-// Variables that take the numbers of the source's names, with gaps, as Paddle does.
-bool TakesNumbers(const std::string& variable) {
-  return variable == "LAYER_ID" || variable == "EXPERT_ID" || variable == "LAYER_ID_OFFSET";
-}
-
 bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -34,10 +29,6 @@ bool NumericLess(const std::vector<std::string>& a, const std::vector<std::strin
     if (a[i] != b[i]) return key(a[i]) < key(b[i]);
   }
   return false;
-}
-
-bool AllBlank(const std::vector<Operand>& operands) {
-  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.node->blank; });
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ class LegBinder {
   LegBinder(Program& program, size_t leg, TypeOf type_of, diag::Diagnostics& diagnostics);
 
   void Bind(const Line& line);
-  // A side to itself: every declared tensor (all, if the side declares none) becomes itself.
-  void BindIdentity();
+  // A side to itself: every declared tensor (all, if the side declares none) becomes itself, but for optional ones that
+  // all of the side's maps leave out.
+  void BindIdentity(const std::vector<Map>& maps);
   // After the last line: results that were only read on the way become temporary.
   void Finish();
 

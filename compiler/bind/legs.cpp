@@ -11,7 +11,7 @@ void Binder::BindLegs() {
   program_.legs.resize(program_.ends.size() - 1);
   TieSource();
   if (path_.maps.empty()) {
-    LegBinder(program_, 0, type_of, diagnostics_).BindIdentity();
+    LegBinder(program_, 0, type_of, diagnostics_).BindIdentity(unit_.maps);
   }
   for (size_t leg = 0; leg < path_.maps.size(); ++leg) {
     program_.legs[leg].map = path_.maps[leg];

@@ -67,4 +67,9 @@ std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagno
 // The pattern that spells exactly `text`.
 Pattern LiteralPattern(std::string text, SourceRange where);
 
+// Whether a variable takes the numbers of the source's names, with gaps, as Paddle's do.
+inline bool TakesNumbers(const std::string& variable) {
+  return variable == "LAYER_ID" || variable == "EXPERT_ID" || variable == "LAYER_ID_OFFSET";
+}
+
 }  // namespace aoa::bind

@@ -82,6 +82,7 @@ struct Family {
   std::vector<int64_t> blocks;
   bool on_first = false, on_last = false;
   bool mean = false;
+  std::string group;  // of parameters, or empty
   std::map<std::string, std::pair<int64_t, int64_t>>
       ranges;  // of `for`, half open; an empty one of statements that differ
 };

@@ -389,7 +389,7 @@ std::set<std::string> Binder::NameVariables() const {
   std::set<std::string> variables;
   for (const Family& family : program_.ends[0].families) {
     for (const std::string& v : family.pattern.Variables()) {
-      if (v != "LAYER_ID" && v != "EXPERT_ID" && v != "LAYER_ID_OFFSET") variables.insert(v);
+      if (!TakesNumbers(v)) variables.insert(v);
     }
   }
   return variables;

@@ -437,9 +437,26 @@ class UnitReader {
 
 }  // namespace
 
+namespace {
+
+// `interleave vpp` asks for a dimension, or else for one more size of the mesh, which multiplies no ranks.
+void FindRounds(Unit& unit) {
+  for (auto& [name, side] : unit.sides) {
+    for (const auto& place : side.places) {
+      const ast::Expr* rounds = place.node->interleave.get();
+      if (!rounds || rounds->kind != ast::Expr::Kind::kName) continue;
+      bool dimension = unit.dims.contains(rounds->text) || side.dims.contains(rounds->text);
+      if (!dimension) side.rounds.push_back(rounds->text);
+    }
+  }
+}
+
+}  // namespace
+
 Unit ReadUnit(const SourceFile& main, const LoadImport& load, diag::Diagnostics& diagnostics) {
   Unit unit;
   UnitReader(unit, load, diagnostics).ReadAll(main);
+  FindRounds(unit);
   return unit;
 }
 

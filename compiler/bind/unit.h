@@ -2,6 +2,7 @@
 // removals are gone; conditions and ranges stay, as the context of each line.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -52,6 +53,7 @@ struct Side {
   std::vector<InContext<ast::MeshLine>> meshes;
   std::vector<InContext<ast::Overlay>> overlays;
   std::vector<InContext<ast::Place>> places;
+  std::vector<std::string> rounds;  // of `interleave NAME` where NAME is no dimension: sizes like those of mesh axes
   std::vector<InContext<ast::Role>> roles;
   std::vector<InContext<ast::Zero>> zeros;
   std::vector<InContext<ast::ConfigEntry>> config;
@@ -63,6 +65,11 @@ struct Operand {
   const ast::Operand* node = nullptr;
   Pattern pattern;  // unless blank
 };
+
+// Whether a list of operands names no tensor.
+inline bool AllBlank(const std::vector<Operand>& operands) {
+  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.node->blank; });
+}
 
 struct Statement {
   const ast::Statement* node = nullptr;

@@ -57,12 +57,6 @@ std::optional<int64_t> Coverage::Twice() const {
   return std::nullopt;
 }
 
-std::string Coverage::CheckTiles(int64_t count) const {
-  Coverage wanted;
-  if (count > 0) wanted.Add(Span{0, count - 1});
-  return CheckSame(wanted);
-}
-
 std::string Coverage::CheckSame(const Coverage& wanted) const {
   if (auto twice = Twice()) return "number " + std::to_string(*twice) + " is there twice";
   std::vector<Span> have = Runs(), want = wanted.Runs();

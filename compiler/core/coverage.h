@@ -22,8 +22,6 @@ class Coverage {
   // A number that was added twice, if there is one.
   std::optional<int64_t> Twice() const;
 
-  // Whether the numbers are 0 .. count - 1, each once. If not: what is wrong, as a text; else empty.
-  std::string CheckTiles(int64_t count) const;
   // Whether the numbers are those of `wanted`, each once.
   std::string CheckSame(const Coverage& wanted) const;
 

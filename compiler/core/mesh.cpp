@@ -67,6 +67,7 @@ int64_t Deal::extent() const {
 std::optional<Deal> DealEvenly(int64_t extent, int64_t stages, int64_t rounds) {
   if (stages <= 0 || rounds <= 0 || extent % (stages * rounds) != 0) return std::nullopt;
   Deal deal;
+  deal.rounds = rounds;
   deal.stages.resize(static_cast<size_t>(stages));
   int64_t block = extent / (stages * rounds);
   for (int64_t i = 0; i < extent; ++i) deal.stages[static_cast<size_t>(i / block % stages)].push_back(i);

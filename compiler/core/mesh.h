@@ -42,6 +42,7 @@ struct Mesh {
 // stages[s], ascending. Every index has one stage.
 struct Deal {
   std::vector<std::vector<int64_t>> stages;
+  int64_t rounds = 1;  // in which it was dealt evenly
   int64_t extent() const;
 };
 

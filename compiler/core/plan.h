@@ -15,6 +15,8 @@
 
 #include "compiler/core/dtype.h"
 #include "compiler/core/kernel.h"
+#include "compiler/core/layout.h"
+#include "compiler/core/schema.h"
 
 namespace aoa {
 
@@ -23,6 +25,7 @@ struct Plan {
   struct InFile {
     std::string path;
     uint64_t size = 0;
+    std::shared_ptr<const std::vector<Stretch>> stretches = {};  // of `stores`; null: the file itself
   };
   static constexpr uint32_t kNone = 0xFFFFFFFF, kNoFile = kNone, kNoProgram = kNone;
   // A block of a source tensor: where its first element lies. Elements are row-major from there.
@@ -84,6 +87,8 @@ struct Plan {
     uint64_t data_start = 0, size = 0;
     uint64_t first_shard = 0, shards = 0;
     int64_t rank = 0;
+    std::shared_ptr<const std::vector<Insert>> inserts;      // null: none
+    std::shared_ptr<const std::vector<Checksum>> checksums;  // null: none
   };
   // A place of one number, which is copied (all sources must hold the same bits) or computed.
   struct ScalarShard {
@@ -138,9 +143,12 @@ struct Plan {
     uint64_t bytes = 0;             // of both, if program is none
     uint32_t program = kNoProgram;  // fills block b from slot 0
     uint32_t first_slot = 0;
+    uint32_t stored = kNoProgram;  // gives block b itself, if it is not row-major in its own type
+    uint32_t stored_slot = 0;
   };
 
   std::vector<InFile> in_files;
+  std::vector<Store> stores;
   std::vector<InShard> in_shards;
   std::vector<uint32_t> slots;     // of shards: the first in_shard of a source tensor; blocks follow
   std::vector<Replicas> replicas;  // by in_shard

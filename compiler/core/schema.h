@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,25 +53,55 @@ class Names {
   std::vector<Slot> slots_;  // a power of two of them, some free
 };
 
-// One tensor of a table. Its elements lie row-major, little-endian, at [begin, begin + bytes) of the file's data.
+// One tensor of a table. Its elements lie little-endian at [begin, begin + bytes) of the file's data, row-major unless
+// `strides` says otherwise.
 struct StoredTensor {
+  static constexpr uint32_t kRowMajor = 0xFFFFFFFF;
+
   uint32_t name = 0;   // in Schema::names
   uint32_t shape = 0;  // in Schema::shapes
   DType dtype = DType::kF32;
   uint64_t begin = 0;
   uint64_t bytes = 0;
+  uint32_t strides = kRowMajor;  // in Schema::shapes: of every axis, in elements, not negative; 0 repeats
+  std::optional<DType> held;     // the file's element type, where the tensor is the file's values rounded to `dtype`
   bool operator==(const StoredTensor&) const = default;
 };
 
 // By ascending begin.
 using SchemaTable = std::vector<StoredTensor>;
 
+// A stretch of a file that is put together from others.
+struct Stretch {
+  uint64_t begin = 0;  // in the file
+  uint64_t bytes = 0;
+  uint32_t store = 0;   // in Schema::stores
+  uint64_t offset = 0;  // in the store
+};
+
+// Where stretches lie.
+struct Store {
+  std::string path;  // as it can be opened
+  uint64_t size = 0;
+  std::shared_ptr<const std::string>
+      content;  // the bytes themselves, if they are no file's: numbers that a header gives
+};
+
+// One rank's tensors. Mostly a file; where a format scatters them (flat partitions, chunks, slices) a file that does
+// not exist as such, whose bytes are stretches of others.
 struct SchemaFile {
-  std::string path;         // as it can be opened
+  std::string path;         // as it can be opened; with stretches: what the rank's tensors are called in messages
   uint64_t size = 0;        // bytes
   uint64_t data_start = 0;  // where the tables' offsets count from
   uint32_t table = 0;       // in Schema::tables
   int64_t rank = 0;         // in rank order; 0 without a mesh
+  std::shared_ptr<const std::vector<Stretch>> stretches;  // null: the file itself. Ascending, without holes, to `size`
+};
+
+// What a format's reader keeps of a checkpoint beside its tensors (arguments, states of random generators), for the
+// writer of the same format.
+struct Preserved {
+  virtual ~Preserved() = default;
 };
 
 struct Schema {
@@ -82,8 +113,11 @@ struct Schema {
   Names names;
   std::vector<Shape> shapes;
   std::vector<SchemaTable> tables;
-  std::vector<SchemaFile> files;  // in rank order; without a mesh sorted by name
-  std::string config;             // the text of config.json that the checkpoint carries, or empty
+  std::vector<SchemaFile> files;   // in rank order; without a mesh sorted by name
+  std::vector<Store> stores;       // that the files' stretches lie in
+  std::string config;              // the configuration that the checkpoint carries, as JSON, or empty
+  std::vector<std::string> notes;  // what looks wrong, or is left behind: for people
+  std::shared_ptr<const Preserved> preserved;
 };
 
 }  // namespace aoa

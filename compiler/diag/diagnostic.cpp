@@ -12,26 +12,6 @@ std::string CodeText(Code code) {
   return text;
 }
 
-std::string_view Meaning(Code code) {
-  switch (code) {
-#define AOA_DIAGNOSTIC(number, name, meaning) \
-  case Code::name:                            \
-    return meaning;
-#include "compiler/diag/kind.def"
-#undef AOA_DIAGNOSTIC
-  }
-  return "";
-}
-
-const std::vector<Code>& AllCodes() {
-  static const std::vector<Code> codes = {
-#define AOA_DIAGNOSTIC(number, name, meaning) Code::name,
-#include "compiler/diag/kind.def"
-#undef AOA_DIAGNOSTIC
-  };
-  return codes;
-}
-
 Diagnostic& Diagnostics::Add(Code code, Severity severity, SourceRange where, std::string message) {
   for (const Diagnostic& d : all_) {
     if (d.code == code && d.where == where && d.message == message) {

@@ -22,10 +22,6 @@ enum class Code {
 
 // "AOA0402"
 std::string CodeText(Code code);
-// What the code means in general, from the registry.
-std::string_view Meaning(Code code);
-// All codes, ascending.
-const std::vector<Code>& AllCodes();
 
 enum class Severity { kError, kWarning, kNote };
 

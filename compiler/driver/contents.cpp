@@ -65,7 +65,7 @@ std::unique_ptr<Contents> Contents::ReadAs(const bind::Unit& unit, const SideSpe
 
 // Starts the kernels, checks what must agree, and lists the tensors of a compiled side.
 Status Contents::Prepare(const Options& options, const exec::ComputeScalar& compute) {
-  sources_ = std::make_unique<exec::Sources>(plan_.in_files, kMostOpen);
+  sources_ = std::make_unique<exec::Sources>(plan_, kMostOpen);
   exec::Kernels kernels;
   if (options.backend == Backend::kCpu) {
     codegen::Options codegen_options;

@@ -58,6 +58,13 @@ void PrintTable(const Schema& schema, const SchemaTable& table, const std::vecto
                row.role.empty() ? "" : "  " + row.role);
 }
 
+// What the reader says, then what the names and shapes show.
+std::vector<std::string> LooksWrong(const Schema& schema) {
+  std::vector<std::string> all = schema.notes, guesses = draft::SuspicionsOf(schema);
+  all.insert(all.end(), guesses.begin(), guesses.end());
+  return all;
+}
+
 uint64_t DataBytes(const SchemaTable& table) {
   uint64_t bytes = 0;
   for (const StoredTensor& t : table) bytes += t.bytes;
@@ -92,7 +99,7 @@ void PrintText(const Schema& schema) {
                schema.has_mesh ? fmt::format(" (rank {}: {})", file.rank, PlaceText(schema, file.rank)) : "", more);
     PrintTable(schema, schema.tables[file.table], roles);
   }
-  std::vector<std::string> suspicions = draft::SuspicionsOf(schema);
+  std::vector<std::string> suspicions = LooksWrong(schema);
   if (!suspicions.empty()) fmt::print("\nlooks wrong\n");
   for (const std::string& suspicion : suspicions) fmt::print("  {}\n", suspicion);
 }
@@ -103,7 +110,7 @@ void PrintJson(const Schema& schema) {
                          {"variant", schema.variant},
                          {"mesh", ordered_json::object()},
                          {"config", !schema.config.empty()},
-                         {"looks_wrong", draft::SuspicionsOf(schema)},
+                         {"looks_wrong", LooksWrong(schema)},
                          {"files", ordered_json::array()}};
   std::vector<std::string> roles = draft::RolesOf(schema);
   for (const auto& [axis, size] : schema.mesh) report["mesh"][axis] = size;

@@ -212,8 +212,9 @@ std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, co
 std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, const SideSpec& to,
                                 const plan::Resources& resources, const Options& options, Session& session) {
   const bind::End& end = compiled.program.ends.back();
-  const formats::Format* format = formats::FindFormat(end.format);
-  std::string variant = to.variant.empty() ? end.variant : to.variant;
+  const bool looked_at = to.path.empty();  // not written: any layout will do
+  const formats::Format* format = formats::FindFormat(looked_at ? "safetensors" : end.format);
+  std::string variant = looked_at ? "" : to.variant.empty() ? end.variant : to.variant;
   auto variants = format->variants();
   if (!variant.empty() && std::find(variants.begin(), variants.end(), variant) == variants.end()) {
     std::vector<std::string> names(variants.begin(), variants.end());
@@ -229,8 +230,14 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     return std::nullopt;
   }
   Planned planned;
+  auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr);
+  formats::WriteOptions write;
+  write.max_shard_size = options.max_shard_size;
+  write.variant = variant;
+  if (config) write.config = config->dump(2) + "\n";
+  if (source.format == format) write.preserved = source.schema.preserved;
   auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {
-    auto layout = format->LayOut(content, {options.max_shard_size});
+    auto layout = format->LayOut(content, write);
     if (!layout.ok()) {
       session.Fail(layout.status());
       return std::nullopt;
@@ -246,8 +253,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     AOA_CHECK(broken.empty(), broken);
   }
   planned.plan = std::move(*plan);
-  if (auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr))
-    planned.extras.push_back({"config.json", config->dump(2) + "\n"});
+  if (config && !format->StoresConfiguration()) planned.extras.push_back({"config.json", write.config});
   return planned;
 }
 

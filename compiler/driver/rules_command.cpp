@@ -238,10 +238,19 @@ class RulesCommand {
     add(options_.only);
     add(fmt::format("{} {} {} [{}] {} {}", options_.states, options_.max_shard_size, options_.part.parts,
                     fmt::join(options_.ranks, ","), options_.memory, AOA_VERSION));
-    for (const SchemaFile& file : source_.schema.files) {
+    auto add_file = [&](const std::string& path, uint64_t size) {
       std::error_code error;
-      add(fmt::format("{} {} {}", fs::absolute(file.path).string(), file.size,
-                      fs::last_write_time(file.path, error).time_since_epoch().count()));
+      add(fmt::format("{} {} {}", fs::absolute(path).string(), size,
+                      fs::last_write_time(path, error).time_since_epoch().count()));
+    };
+    for (const SchemaFile& file : source_.schema.files) {
+      if (!file.stretches) add_file(file.path, file.size);
+    }
+    for (const Store& store : source_.schema.stores) {
+      if (store.content)
+        add(*store.content);
+      else
+        add_file(store.path, store.size);
     }
     return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
   }

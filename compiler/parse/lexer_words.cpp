@@ -131,6 +131,8 @@ size_t Lexer::MapWord(const Token& token) {
   std::string_view text = TextOf(token);
   bool behind = last_ == AoaLexer::RBRACKET || (last_ == AoaLexer::NAME && next == '[');  // a type, or an element type
   if (behind && text == "stored") return AoaLexer::STORED;
+  bool operand = last_ == AoaLexer::NAME || last_ == AoaLexer::STRING || last_ == AoaLexer::RBRACKET;
+  if (operand && text == "optional") return AoaLexer::OPTIONAL;
   bool alone = next == ',' || next == '\n' || next == '}';
   if (arrow_ && last_ == AoaLexer::COMMA && alone && Contains(Flags(), text)) return AoaLexer::FLAG;
   return AoaLexer::NAME;

@@ -24,6 +24,12 @@ void Agreements::AddTied(const index::Agreement& a) {
     diagnostics_.Error(diag::Code::kCast, end.families[sources_.tensor(a.copy).family].where, what);
     return;
   }
+  std::vector<const StoredTensor*> held(copy->blocks.size());
+  sources_.EachHolder(a.copy, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
+    uint32_t block = copy->of_rank[static_cast<size_t>(sources_.RankOf(file))];
+    const Plan::InShard& shard = plan_.in_shards[sources_.ShardsOf(a.copy) + block];
+    if (shard.file == file && shard.offset == offset) held[block] = &stored;
+  });
   for (uint32_t b = 0; b < copy->blocks.size(); ++b) {
     const Plan::InShard stored = plan_.in_shards[sources_.ShardsOf(a.copy) + b];
     if (stored.file == Plan::kNoFile || copy->blocks[b].elements == 0) continue;
@@ -36,6 +42,11 @@ void Agreements::AddTied(const index::Agreement& a) {
                                             copy->blocks[b].elements, type, 0, Programs::Purpose::kStream);
     agreement.first_slot = static_cast<uint32_t>(plan_.slots.size());
     plan_.slots.push_back(sources_.ShardsOf(a.original));
+    if (!sources_.IsPlain(*held[b])) {
+      agreement.stored =
+          programs_.Stream(sources_.ShapeOf(*held[b]), sources_.StridesOf(*held[b]), type, held[b]->held);
+      agreement.stored_slot = SlotFor(stored);
+    }
     plan_.agreements.push_back(agreement);
   }
 }
@@ -52,22 +63,43 @@ void Agreements::AddReplicas(TensorId id) {
   if (scalar || (tensor.role < 0 && tensor.type == bind::kNoType)) return;
   const Layout* layout = sources_.LayoutOf(id);
   if (!layout) return;
-  std::map<uint32_t, std::pair<int64_t, Plan::InShard>> first;
-  sources_.EachHolder(id, [&](uint32_t file, uint64_t offset) {
+  struct First {
+    int64_t rank = 0;
+    Plan::InShard shard;
+    const StoredTensor* stored = nullptr;
+  };
+  std::map<uint32_t, First> first;
+  sources_.EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
     int64_t rank = sources_.RankOf(file);
     uint32_t block = layout->of_rank[static_cast<size_t>(rank)];
     auto bytes = static_cast<uint64_t>(layout->blocks[block].elements) * static_cast<uint64_t>(Width(tensor.dtype));
-    auto [it, added] = first.try_emplace(block, rank, Plan::InShard{file, offset});
+    auto [it, added] = first.try_emplace(block, First{rank, {file, offset}, &stored});
     if (added || bytes == 0) return;
     Plan::Agreement agreement;
     agreement.name = NameNumber(id);
-    agreement.rank_a = it->second.first;
+    agreement.rank_a = it->second.rank;
     agreement.rank_b = rank;
-    agreement.a = it->second.second;
+    agreement.a = it->second.shard;
     agreement.b = {file, offset};
     agreement.bytes = bytes;
+    auto stream = [&](const StoredTensor& s) {
+      return programs_.Stream(sources_.ShapeOf(s), sources_.StridesOf(s), tensor.dtype, s.held);
+    };
+    if (!sources_.IsPlain(stored) || !sources_.IsPlain(*it->second.stored)) {
+      agreement.program = stream(*it->second.stored);
+      agreement.first_slot = SlotFor(agreement.a);
+      agreement.stored = stream(stored);
+      agreement.stored_slot = SlotFor(agreement.b);
+    }
     plan_.agreements.push_back(agreement);
   });
+}
+
+// A slot that reads one block.
+uint32_t Agreements::SlotFor(const Plan::InShard& shard) {
+  plan_.slots.push_back(static_cast<uint32_t>(plan_.in_shards.size()));
+  plan_.in_shards.push_back(shard);
+  return static_cast<uint32_t>(plan_.slots.size()) - 1;
 }
 
 uint32_t Agreements::NameNumber(TensorId id) {

@@ -23,6 +23,7 @@ class Agreements {
  private:
   void AddTied(const index::Agreement& agreement);
   void AddReplicas(bind::TensorId id);
+  uint32_t SlotFor(const Plan::InShard& shard);
   uint32_t NameNumber(bind::TensorId id);
 
   const index::IndexProgram& index_;

@@ -45,7 +45,8 @@ class Builder {
     if (!content || diagnostics_.HasErrors()) return std::nullopt;
     auto layout = lay_out(content->target);
     if (!layout) return std::nullopt;
-    for (const SchemaFile& file : schema_.files) plan_.in_files.push_back({file.path, file.size});
+    for (const SchemaFile& file : schema_.files) plan_.in_files.push_back({file.path, file.size, file.stretches});
+    plan_.stores = schema_.stores;
     PlaceScalars();
     placed_.resize(index_.targets.size());
     for (const TargetFile& file : layout->files) AddFile(file, *content);
@@ -69,35 +70,52 @@ class Builder {
     out.data_start = file.data_start;
     out.size = file.size;
     out.rank = file.rank;
+    out.inserts = file.inserts;
+    out.checksums = file.checksums;
     out.first_shard = plan_.out_shards.size();
     auto number = static_cast<uint32_t>(plan_.out_files.size());
     for (const PlacedTensor& placed : *file.tensors) {
-      const ContentEntry& entry = content.entries[file.table][placed.tensor];
+      bool own = placed.rank == PlacedTensor::kFileRank;
+      const ContentEntry& entry = content.entries[own ? file.table : TableOf(content, placed.rank)][placed.tensor];
       uint64_t offset = file.data_start + placed.offset;
       if (entry.kind == ContentEntry::Kind::kScalar) {
         plan_.scalar_shards.push_back({number, offset, entry.index});
         continue;
       }
-      AddShard(entry, file.rank, offset);
+      AddShard(entry, own ? file.rank : placed.rank, placed, offset);
     }
     out.shards = plan_.out_shards.size() - out.first_shard;
     plan_.bytes_written += out.size;
     plan_.out_files.push_back(std::move(out));
   }
 
-  void AddShard(const ContentEntry& entry, int64_t rank, uint64_t offset) {
+  static uint32_t TableOf(const Content& content, int64_t rank) {
+    const auto& ranks = content.target.ranks;
+    auto it = std::lower_bound(ranks.begin(), ranks.end(), std::pair(rank, uint32_t{0}));
+    AOA_CHECK(it != ranks.end() && it->first == rank, "a tensor of a rank that is not written");
+    return it->second;
+  }
+
+  void AddShard(const ContentEntry& entry, int64_t rank, const PlacedTensor& part, uint64_t offset) {
     Plan::OutShard shard;
     shard.offset = offset;
     shard.target = entry.kind == ContentEntry::Kind::kTensor
                        ? entry.index
                        : static_cast<uint32_t>(index_.targets.size()) + entry.index;
     if (entry.kind == ContentEntry::Kind::kBlocks) {
+      AOA_CHECK(part.count == PlacedTensor::kAll, "scales in parts");
       auto slots = SlotsOf(index_.targets[index_.blocks[entry.index].weight]);
       if (!slots || !scales_.Fill(entry.index, rank, *slots, shard)) return;
     } else {
       const Placed* placed = PlacedTarget(entry.index);
       if (!placed) return;
-      shard.program = programs_.Of(placed->id, placed->layout->of_rank[static_cast<size_t>(rank)]);
+      uint32_t block = placed->layout->of_rank[static_cast<size_t>(rank)];
+      int64_t elements = placed->layout->blocks[block].elements;
+      bool whole = part.count == PlacedTensor::kAll || (part.first == 0 && part.count == elements);
+      AOA_CHECK(whole || (part.first >= 0 && part.count >= 0 && part.first + part.count <= elements),
+                "a part beyond its tensor");
+      shard.program =
+          whole ? programs_.Of(placed->id, block) : programs_.Part(placed->id, block, part.first, part.count);
       shard.first_slot = placed->first_slot;
       if (index_.targets[entry.index].norms) shard.norms = *index_.targets[entry.index].norms;
     }

@@ -47,6 +47,8 @@ class ContentMaker {
     Content out;
     out.target.has_mesh = end_.has_mesh;
     out.target.mesh = end_.mesh.ToString();
+    out.target.axes = end_.mesh;
+    for (const bind::Placement& p : end_.placements) out.target.rounds = std::max(out.target.rounds, p.deal.rounds);
     std::map<std::string, uint32_t> tables;
     for (int64_t rank : ranks) {
       std::vector<int64_t> coordinates = end_.mesh.Coordinates(rank);
@@ -211,6 +213,7 @@ class ContentMaker {
     std::vector<TargetTensor>& table = out.target.tables.emplace_back();
     std::vector<ContentEntry>& entries = out.entries.emplace_back();
     std::unordered_set<std::string> names;
+    std::map<TensorId, uint32_t> weights;
     for (const Item& item : items_) {
       if (!Holds(item, coordinates)) continue;
       if (item.owned && end_.zero_axis && owners[item.weight] != coordinates[*end_.zero_axis]) continue;
@@ -220,6 +223,14 @@ class ContentMaker {
       stored.dtype = tensor.dtype;
       stored.shape = ShapeOf(item, rank);
       stored.bytes = static_cast<uint64_t>(ElementCount(stored.shape)) * static_cast<uint64_t>(Width(tensor.dtype));
+      stored.scalar = item.entry.kind == ContentEntry::Kind::kScalar;
+      if (tensor.role >= 0) {
+        stored.role = end_.roles[static_cast<size_t>(tensor.role)].name;
+        if (auto weight = weights.find(item.weight); weight != weights.end()) stored.weight = weight->second;
+      } else {
+        weights[item.id] = static_cast<uint32_t>(table.size());
+      }
+      if (tensor.family != bind::kNoFamily) stored.group = end_.families[tensor.family].group;
       if (!names.insert(stored.name).second) {
         diagnostics_.Error(diag::Code::kProducedTwice, WhereOf(item.id),
                            fmt::format("two tensors of rank {} are named `{}`", rank, diag::Printable(stored.name)));

@@ -22,6 +22,7 @@ struct Layout {
   // For reading. Of overlapping blocks (a part of a tensor that ranks repeat) each element is read from the lowest
   // rank's: out: the whole tensor's element numbers; in: the block's.
   std::vector<Relation> primary;
+  const Layout* plain = nullptr;  // of one whose blocks lie strided in their files: the same by row-major numbers
 };
 
 class Layouts {

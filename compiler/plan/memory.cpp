@@ -53,6 +53,18 @@ uint64_t HeadBytes(const Plan& plan) {
   return bytes;
 }
 
+uint64_t StretchBytes(const Plan& plan) {
+  uint64_t bytes = BytesOf(plan.stores);
+  for (const Plan::InFile& file : plan.in_files) {
+    if (file.stretches) bytes += BytesOf(*file.stretches);
+  }
+  for (const Plan::OutFile& file : plan.out_files) {
+    if (file.inserts) bytes += BytesOf(*file.inserts);
+    if (file.checksums) bytes += BytesOf(*file.checksums);
+  }
+  return bytes;
+}
+
 // What a run makes before its jobs and keeps.
 uint64_t RunBytes(const Plan& plan) {
   uint64_t bytes = plan.jobs.size() * kPerJob;
@@ -186,7 +198,7 @@ uint64_t MemoryOf(const Plan& plan) {
                    BytesOf(plan.jobs) + BytesOf(plan.scalar_shards) + BytesOf(plan.agreements) + BytesOf(plan.names);
   for (const Plan::Replicas& replicas : plan.replicas) bytes += sizeof(replicas) + BytesOf(replicas.all);
   for (const std::string& name : plan.names) bytes += name.capacity();
-  return bytes + ScalarBytes(plan) + HeadBytes(plan);
+  return bytes + ScalarBytes(plan) + HeadBytes(plan) + StretchBytes(plan);
 }
 
 bool Fit(Plan& plan, const Resources& resources, uint64_t tensors, diag::Diagnostics& diagnostics) {

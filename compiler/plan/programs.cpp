@@ -21,6 +21,17 @@ bool ReadsInPlace(const Piece& piece, int width) {
 
 }  // namespace
 
+Piece StridedBlock(const Shape& shape, const Shape& strides) {
+  Piece piece;
+  int64_t out = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    piece.digits.push_back({shape[i], out, strides[i], 0});
+    out *= shape[i];
+  }
+  Canonicalize(piece);
+  return piece;
+}
+
 Relation Programs::Boxes(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block,
                          bool fill_last) {
   const Relation& definition = index_.relations[relation];
@@ -77,7 +88,8 @@ uint32_t Programs::Template(uint32_t relation, const std::vector<SlotLayout>& sl
   std::string key = fmt::format("{} {} {} {} {}", relation, static_cast<const void*>(&target), static_cast<int>(out),
                                 fill_last, fill);
   for (const SlotLayout& slot : slots)
-    key += fmt::format(" {}:{}", static_cast<const void*>(slot.layout), static_cast<int>(slot.dtype));
+    key += fmt::format(" {}:{}:{}", static_cast<const void*>(slot.layout), static_cast<int>(slot.dtype),
+                       slot.held ? static_cast<int>(*slot.held) : -1);
   auto [it, added] = template_ids_.try_emplace(std::move(key), static_cast<uint32_t>(templates_.size()));
   if (added)
     templates_.push_back(
@@ -93,6 +105,34 @@ uint32_t Programs::Of(uint32_t id, uint32_t block) {
     templates_[id].programs[block] = program;
   }
   return templates_[id].programs[block];
+}
+
+uint32_t Programs::Part(uint32_t id, uint32_t block, int64_t first, int64_t count) {
+  auto [it, added] = parts_.try_emplace({id, block, first, count}, 0);
+  if (added) {
+    const TargetTemplate t = templates_[id];
+    Relation part;
+    for (const Piece& piece : Boxes(t.relation, t.slots, *t.target, block, t.fill_last)) {
+      for (Piece& box : RestrictOut(piece, first, first + count)) {
+        box.out_base -= first;
+        part.push_back(std::move(box));
+      }
+    }
+    Canonicalize(part);
+    it->second = FromBoxes(part, t.slots, count, t.out, t.fill, purpose_);
+  }
+  return it->second;
+}
+
+uint32_t Programs::Stream(const Shape& shape, const Shape* strides, DType dtype, std::optional<DType> held) {
+  Piece piece;
+  if (strides) {
+    piece = StridedBlock(shape, *strides);
+  } else {
+    piece.digits = {{ElementCount(shape), 1, 1, 0}};
+    Canonicalize(piece);
+  }
+  return FromBoxes({piece}, {{nullptr, dtype, held}}, ElementCount(shape), dtype, 0, Purpose::kStream);
 }
 
 uint32_t Programs::FromBoxes(const Relation& boxes, const std::vector<SlotLayout>& slots, int64_t elements, DType out,
@@ -140,19 +180,20 @@ void Programs::AddMove(const Piece& piece, const std::vector<SlotLayout>& slots,
   } else {
     move.slot = piece.source >> kBlockBits;
     move.block = piece.source & ((1u << kBlockBits) - 1);
-    move.in = slots[move.slot].dtype;
-    const ValueChain& chain = index_.chains[piece.chain];
+    const SlotLayout& slot = slots[move.slot];
+    move.in = slot.held.value_or(slot.dtype);
+    ValueChain chain = index_.chains[piece.chain];
+    if (slot.held) chain.insert(chain.begin(), {ValueStep::Kind::kCast, slot.dtype, Overflow::kInfinity});
     bool mean =
         std::any_of(chain.begin(), chain.end(), [](const ValueStep& s) { return s.kind == ValueStep::Kind::kMean; });
     move.how = mean ? Plan::How::kScalar : Plan::How::kKernel;
     if (chain.empty() && ReadsInPlace(piece, Width(out))) move.how = Plan::How::kRead;
-    move.chain = InternChain(piece.chain);
+    move.chain = InternChain(chain);
   }
   plan_.moves.push_back(move);
 }
 
-uint32_t Programs::InternChain(uint32_t chain) {
-  const ValueChain& wanted = index_.chains[chain];
+uint32_t Programs::InternChain(const ValueChain& wanted) {
   auto it = std::find(plan_.chains.begin(), plan_.chains.end(), wanted);
   if (it == plan_.chains.end()) it = plan_.chains.insert(it, wanted);
   return static_cast<uint32_t>(it - plan_.chains.begin());

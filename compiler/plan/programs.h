@@ -6,7 +6,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "compiler/core/plan.h"
@@ -19,7 +21,12 @@ namespace aoa::plan {
 struct SlotLayout {
   const Layout* layout = nullptr;
   DType dtype = DType::kU8;
+  std::optional<DType> held = {};  // StoredTensor::held
+  bool operator==(const SlotLayout&) const = default;
 };
+
+// The row-major elements of a block of `shape` among those of the file, from the block's first one on.
+Piece StridedBlock(const Shape& shape, const Shape& strides);
 
 class Programs {
  public:
@@ -39,10 +46,15 @@ class Programs {
                     bool fill_last, uint64_t fill);
   // The program of a block of such a target, made when it is first asked for.
   uint32_t Of(uint32_t id, uint32_t block);
+  // The same for a part of the block's row-major elements.
+  uint32_t Part(uint32_t id, uint32_t block, int64_t first, int64_t count);
 
   // The boxes behind a program before they become moves: out: the block's elements; source: slot * 2^20 + source block.
   Relation Boxes(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block,
                  bool fill_last);
+
+  // The program that gives the elements of a stored block in their order, from slot 0.
+  uint32_t Stream(const Shape& shape, const Shape* strides, DType dtype, std::optional<DType> held);
 
   // A program for boxes that are known already (block scales, norms, agreements). Their sources are coded as in Boxes.
   uint32_t FromBoxes(const Relation& boxes, const std::vector<SlotLayout>& slots, int64_t elements, DType out,
@@ -54,7 +66,7 @@ class Programs {
 
  private:
   void AddMove(const Piece& piece, const std::vector<SlotLayout>& slots, DType out, uint64_t fill);
-  uint32_t InternChain(uint32_t chain);
+  uint32_t InternChain(const ValueChain& chain);
 
   const index::IndexProgram& index_;
   Plan& plan_;
@@ -69,6 +81,7 @@ class Programs {
     std::vector<uint32_t> programs;  // by block
   };
   std::map<std::string, uint32_t> template_ids_;
+  std::map<std::tuple<uint32_t, uint32_t, int64_t, int64_t>, uint32_t> parts_;
   std::vector<TargetTemplate> templates_;
 };
 

@@ -9,7 +9,10 @@
 
 namespace aoa::plan {
 
-bool Scales::Fill(uint32_t number, int64_t rank, const std::vector<SlotLayout>& slots, Plan::OutShard& shard) {
+bool Scales::Fill(uint32_t number, int64_t rank, std::vector<SlotLayout> slots, Plan::OutShard& shard) {
+  for (SlotLayout& slot : slots) {  // blocks are counted in the tensor, not in the file
+    if (slot.layout->plain) slot.layout = slot.layout->plain;
+  }
   const index::BlockTarget& blocks = index_.blocks[number];
   const index::Target& weight = index_.targets[blocks.weight];
   const Layout& layout = *layouts_.Of(to_.tensors[weight.tensor].type, false, "", {});

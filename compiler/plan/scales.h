@@ -26,7 +26,7 @@ class Scales {
 
   // Gives a shard of index.blocks[number] on this rank its program and slots. `slots` are those of the weight. False if
   // a diagnostic was reported: a target block takes its elements from several blocks of the source.
-  bool Fill(uint32_t number, int64_t rank, const std::vector<SlotLayout>& slots, Plan::OutShard& shard);
+  bool Fill(uint32_t number, int64_t rank, std::vector<SlotLayout> slots, Plan::OutShard& shard);
 
  private:
   ScaleRequest RequestOf(const index::BlockTarget& blocks, const std::vector<SlotLayout>& slots, const Layout& layout,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/plan/content.h"
 
@@ -16,7 +17,44 @@ const Layout* SourceBlocks::LayoutOf(TensorId id) {
   const Tensor& t = tensor(id);
   uint32_t type = t.role < 0 ? t.type : tensor(t.weight).type;
   bool flat = t.role >= 0 && end_.zero && end_.zero->by.text == "flat";
-  return layouts_.Of(type, flat, diag::Printable(end_.NameOf(id)), WhereOf(id));
+  const Layout* layout = layouts_.Of(type, flat, diag::Printable(end_.NameOf(id)), WhereOf(id));
+  return layout ? WithStrides(id, layout) : nullptr;
+}
+
+// The layout for a tensor whose blocks lie strided: their element numbers are those of the files.
+const Layout* SourceBlocks::WithStrides(TensorId id, const Layout* layout) {
+  std::vector<Shape> strides(layout->blocks.size());
+  std::vector<const StoredTensor*> lowest(layout->blocks.size());
+  std::vector<int64_t> ranks(layout->blocks.size(), INT64_MAX);
+  bool plain = true;
+  EachHolder(id, [&](uint32_t file, uint64_t, const StoredTensor& stored) {
+    uint32_t block = layout->of_rank[static_cast<size_t>(RankOf(file))];
+    if (RankOf(file) >= ranks[block]) return;
+    ranks[block] = RankOf(file);
+    lowest[block] = &stored;
+    strides[block] = StridesOf(stored) ? *StridesOf(stored) : Shape();
+    plain &= strides[block].empty();
+  });
+  if (plain) return layout;
+  auto [it, added] = strided_.try_emplace({layout, strides});
+  if (!added) return it->second.get();
+  it->second = std::make_unique<Layout>(*layout);
+  it->second->plain = layout;
+  for (size_t b = 0; b < strides.size(); ++b) {
+    if (strides[b].empty()) continue;
+    Relation primary;
+    auto take = [](uint32_t first, uint32_t) { return first; };
+    bool ok = Compose({StridedBlock(ShapeOf(*lowest[b]), strides[b])}, layout->primary[b], 0, take, primary, SIZE_MAX);
+    AOA_CHECK(ok, "a block of too many boxes");
+    it->second->primary[b] = std::move(primary);
+  }
+  return it->second.get();
+}
+
+std::optional<DType> SourceBlocks::HeldOf(TensorId id) const {
+  std::optional<DType> held;
+  EachHolder(id, [&](uint32_t, uint64_t, const StoredTensor& stored) { held = stored.held; });
+  return held;
 }
 
 SourceRange SourceBlocks::WhereOf(TensorId id) const {
@@ -32,7 +70,7 @@ uint32_t SourceBlocks::ShardsOf(TensorId id) {
   if (!added) return it->second;
   const Layout& layout = *LayoutOf(id);
   plan_.in_shards.resize(plan_.in_shards.size() + layout.blocks.size());
-  EachHolder(id, [&](uint32_t file, uint64_t offset) {
+  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor&) {
     KeepLowest(plan_.in_shards[it->second + layout.of_rank[static_cast<size_t>(RankOf(file))]], file, offset);
   });
   std::vector<bool> held;
@@ -53,6 +91,14 @@ uint32_t SourceBlocks::ScaleShardsOf(TensorId id, const Layout& weight) {
     const StoredTensor& stored = schema_.tables[group.table][holder.entry];
     for (uint32_t file : group.files) {
       uint32_t block = weight.of_rank[static_cast<size_t>(RankOf(file))];
+      if (!IsPlain(stored)) {
+        diagnostics_
+            .Error(diag::Code::kBlocks, WhereOf(id),
+                   fmt::format("`{}` does not lie row-major", diag::Printable(end_.NameOf(id))))
+            .Found(schema_.files[file].path)
+            .Expected("scales in the order of their blocks");
+        return it->second;
+      }
       if (!CheckScaleShape(id, schema_.shapes[stored.shape], weight.blocks[block].shape, file)) return it->second;
       KeepLowest(plan_.in_shards[it->second + block], file, schema_.files[file].data_start + stored.begin);
     }
@@ -79,7 +125,7 @@ void SourceBlocks::NoteMeans(TensorId id) {
   uint32_t first = ShardsOf(id);
   const Layout& layout = *LayoutOf(id);
   std::map<uint32_t, std::vector<std::pair<int64_t, Plan::InShard>>> copies;
-  EachHolder(id, [&](uint32_t file, uint64_t offset) {
+  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor&) {
     copies[layout.of_rank[static_cast<size_t>(RankOf(file))]].push_back({RankOf(file), {file, offset}});
   });
   for (auto& [block, list] : copies) {
@@ -93,7 +139,7 @@ void SourceBlocks::NoteMeans(TensorId id) {
 
 Plan::Places SourceBlocks::PlacesOf(TensorId id) const {
   Plan::Places places{end_.NameOf(id), {}};
-  EachHolder(id, [&](uint32_t file, uint64_t offset) { places.all.push_back({file, offset}); });
+  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor&) { places.all.push_back({file, offset}); });
   return places;
 }
 

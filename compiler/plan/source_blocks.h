@@ -2,7 +2,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "compiler/core/plan.h"
 #include "compiler/plan/layouts.h"
@@ -21,7 +24,7 @@ class SourceBlocks {
 
   // The layout of a tensor; null (and a diagnostic) if a cut does not divide.
   const Layout* LayoutOf(bind::TensorId id);
-  SlotLayout SlotOf(bind::TensorId id) { return {LayoutOf(id), tensor(id).dtype}; }
+  SlotLayout SlotOf(bind::TensorId id) { return {LayoutOf(id), tensor(id).dtype, HeldOf(id)}; }
 
   // The first in_shard of a tensor, whose layout must be known to be good; its blocks follow. Of several copies of a
   // block the lowest rank's counts.
@@ -33,19 +36,28 @@ class SourceBlocks {
   // Every place of a scalar: one number per weight, which must be the same everywhere.
   Plan::Places PlacesOf(bind::TensorId id) const;
 
-  // Calls visit(file, offset in it) for every copy of every block of a tensor.
+  // How a stored block lies, where it is not simply row-major in its own type.
+  bool IsPlain(const StoredTensor& stored) const { return stored.strides == StoredTensor::kRowMajor && !stored.held; }
+  const Shape* StridesOf(const StoredTensor& stored) const {
+    return stored.strides == StoredTensor::kRowMajor ? nullptr : &schema_.shapes[stored.strides];
+  }
+  const Shape& ShapeOf(const StoredTensor& stored) const { return schema_.shapes[stored.shape]; }
+
+  // Calls visit(file, offset in it, stored) for every copy of every block of a tensor.
   template <class Visit>
   void EachHolder(bind::TensorId id, Visit visit) const {
     for (uint32_t h = 0; h < tensor(id).holders; ++h) {
       const bind::Holder& holder = end_.holders[tensor(id).first_holder + h];
       const bind::FileGroup& group = end_.groups[holder.group];
       const StoredTensor& stored = schema_.tables[group.table][holder.entry];
-      for (uint32_t file : group.files) visit(file, schema_.files[file].data_start + stored.begin);
+      for (uint32_t file : group.files) visit(file, schema_.files[file].data_start + stored.begin, stored);
     }
   }
 
  private:
   SourceRange WhereOf(bind::TensorId id) const;
+  std::optional<DType> HeldOf(bind::TensorId id) const;
+  const Layout* WithStrides(bind::TensorId id, const Layout* layout);
   bool CheckScaleShape(bind::TensorId id, const Shape& stored, const Shape& weight, uint32_t file);
   void KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const;
 
@@ -54,6 +66,8 @@ class SourceBlocks {
   Plan& plan_;
   diag::Diagnostics& diagnostics_;
   Layouts layouts_;
+  // Layouts whose blocks lie strided in their files: by the layout, and strides by block.
+  std::map<std::pair<const Layout*, std::vector<Shape>>, std::unique_ptr<Layout>> strided_;
   std::map<bind::TensorId, uint32_t> shards_;
   std::set<bind::TensorId> means_;
 };

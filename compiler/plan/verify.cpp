@@ -42,6 +42,7 @@ class Verifier {
 
   std::string Verify() {
     CheckTables();
+    for (size_t f = 0; f < plan_.in_files.size() && ok(); ++f) CheckStretches(f);
     for (uint32_t p = 0; p < plan_.programs.size() && ok(); ++p) CheckProgram(p);
     for (uint32_t f = 0; f < plan_.out_files.size() && ok(); ++f) CheckFile(f);
     for (uint64_t s = 0; s < plan_.out_shards.size() && ok(); ++s) {
@@ -149,16 +150,34 @@ class Verifier {
       if (scalar.file != number) continue;
       ranges.emplace_back(scalar.offset, static_cast<uint64_t>(Width(plan_.scalars[scalar.scalar].dtype)));
     }
+    if (file.inserts) {
+      for (const Insert& insert : *file.inserts) ranges.emplace_back(insert.offset, insert.bytes);
+    }
     std::sort(ranges.begin(), ranges.end());
     uint64_t at = file.data_start;
     for (const auto& [offset, bytes] : ranges) {
-      Require(offset == at, "file {} has a tensor at {}, after the last one's end at {}", number, offset, at);
+      Require(offset == at, "file {} has a tensor or insert at {}, after the last one's end at {}", number, offset, at);
       at = offset + bytes;
     }
     Require(at == file.size, "the tensors of file {} end at {} of {} bytes", number, at, file.size);
   }
 
   // ------------------------------------------------------------ reads stay inside their files
+
+  void CheckStretches(size_t number) {
+    const Plan::InFile& file = plan_.in_files[number];
+    if (!file.stretches) return;
+    uint64_t at = 0;
+    for (const Stretch& stretch : *file.stretches) {
+      Require(stretch.begin == at, "file {} has a stretch at {}, after the last one's end at {}", number, stretch.begin,
+              at);
+      Require(stretch.store < plan_.stores.size() && stretch.offset <= plan_.stores[stretch.store].size &&
+                  stretch.bytes <= plan_.stores[stretch.store].size - stretch.offset,
+              "the stretch at {} of file {} lies outside of its store", stretch.begin, number);
+      at += stretch.bytes;
+    }
+    Require(at == file.size, "the stretches of file {} end at {} of {} bytes", number, at, file.size);
+  }
 
   void CheckReads(uint32_t number, uint32_t first_slot, const std::string& who) {
     const Plan::BlockProgram& program = plan_.programs[number];
@@ -195,7 +214,11 @@ class Verifier {
       CheckReads(agreement.program, agreement.first_slot, who);
       bytes = BytesOf(plan_.programs[agreement.program]);
     }
-    CheckRead(agreement.b, 0, bytes, who);
+    if (agreement.stored == Plan::kNoProgram) {
+      CheckRead(agreement.b, 0, bytes, who);
+    } else {
+      CheckReads(agreement.stored, agreement.stored_slot, who);
+    }
   }
 
   // ------------------------------------------------------------ jobs

@@ -18,16 +18,7 @@ MapChecker::MapChecker(const bind::Unit& unit, const bind::Map& map, diag::Diagn
       diagnostics_(diagnostics),
       dimensions_(unit, nullptr, true) {
   for (const Side* side : {&left_, &right_}) {
-    std::map<std::string, int64_t> sizes = {};
-    Mesh mesh;
-    for (const std::string& axis : bind::MeshAxesOf(*side)) {
-      sizes[axis] = 1;
-      mesh.axes.push_back({axis, 1});
-    }
-    dimensions_.SetMesh(dimensions_.AddEnd(*side, sizes), std::move(mesh));
-  }
-  dimensions_.Propagate();
-  for (const Side* side : {&left_, &right_}) {
+    dimensions_.AddSymbolicEnd(*side);
     auto& declared = declared_[side];
     for (const Declaration& d : side->declarations) declared[d.pattern.text()].push_back(&d);
   }
@@ -111,15 +102,7 @@ namespace {
 // A tied copy has the pieces of its original.
 void CheckTies(const bind::Unit& unit, const Side& side, diag::Diagnostics& diagnostics) {
   bind::Dimensions dimensions(unit, nullptr, true);
-  std::map<std::string, int64_t> sizes;
-  Mesh mesh;
-  for (const std::string& axis : bind::MeshAxesOf(side)) {
-    sizes[axis] = 1;
-    mesh.axes.push_back({axis, 1});
-  }
-  size_t end = dimensions.AddEnd(side, sizes);
-  dimensions.SetMesh(end, std::move(mesh));
-  dimensions.Propagate();
+  size_t end = dimensions.AddSymbolicEnd(side);
   for (const Declaration& copy : side.declarations) {
     if (!copy.tied || !copy.node->type) continue;
     for (const Declaration& original : side.declarations) {

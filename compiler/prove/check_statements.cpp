@@ -15,10 +15,6 @@ namespace {
 
 constexpr size_t kMostConditions = 8;  // of one statement; every combination of their outcomes is looked at
 
-bool IsId(const std::string& variable) {
-  return variable == "LAYER_ID" || variable == "EXPERT_ID" || variable == "LAYER_ID_OFFSET";
-}
-
 bool ActiveUnder(const bind::Context& context, const Outcomes& outcomes) {
   return std::all_of(context.guards.begin(), context.guards.end(), [&](const bind::Guard& guard) {
     return outcomes.at(bind::ToString(*guard.condition)) != guard.negated;
@@ -36,7 +32,7 @@ void NoteConditions(const bind::Context& context, std::set<std::string>& out) {
 // What is wrong with a statement whatever its types are. False if looking at types makes no sense any more.
 bool MapChecker::CheckForm(const Statement& s) {
   if (s.left.empty() || s.right.empty()) return false;  // its names were reported
-  bool left_blank = AllBlank(s.left), right_blank = AllBlank(s.right);
+  bool left_blank = bind::AllBlank(s.left), right_blank = bind::AllBlank(s.right);
   bool both = s.node->arrow == ast::Arrow::kBoth;
   if (left_blank && right_blank) return Error(Code::kSyntax, s.node->where, "a statement without a tensor"), false;
   if (left_blank || right_blank) {
@@ -47,16 +43,12 @@ bool MapChecker::CheckForm(const Statement& s) {
               "leaves out");
       return false;
     }
-    return !AllBlank(Tail(s)) || CheckCreate(s);
+    return !bind::AllBlank(Tail(s)) || CheckCreate(s);
   }
   CheckTransposes(s);
   CheckPlaceholders(s);
   if (both) CheckTwoWay(s);
   return CheckList(s);
-}
-
-bool MapChecker::AllBlank(const std::vector<Operand>& operands) {
-  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.node->blank; });
 }
 
 // The operands that the arrow comes from, and those that it points at. For a two-way statement: as written.
@@ -106,7 +98,7 @@ void MapChecker::CheckPlaceholders(const Statement& s) {
   for (const auto* operands : {&s.left, &s.right}) {
     for (const Operand& o : *operands) {
       for (const std::string& v : o.pattern.Variables()) {
-        if (!o.node->blank && IsId(v)) all.insert(v);
+        if (!o.node->blank && bind::TakesNumbers(v)) all.insert(v);
       }
     }
   }
@@ -203,7 +195,7 @@ bool MapChecker::CheckList(const Statement& s) {
 // ---------------------------------------------------------------- types
 
 void MapChecker::CheckTypes(const Statement& s) {
-  if (AllBlank(s.left) || AllBlank(s.right) || attributes_.Positional()) return;
+  if (bind::AllBlank(s.left) || bind::AllBlank(s.right) || attributes_.Positional()) return;
   std::set<std::string> conditions;
   NoteConditions(s.context, conditions);
   for (const auto* operands : {&s.left, &s.right}) {

@@ -38,7 +38,6 @@ class MapChecker {
 
   // form
   bool CheckForm(const Statement& s);
-  static bool AllBlank(const std::vector<Operand>& operands);
   static const std::vector<Operand>& Tail(const Statement& s);
   static const std::vector<Operand>& Head(const Statement& s);
   const Side& SideOf(const Statement& s, const std::vector<Operand>& operands) const;

@@ -13,6 +13,7 @@
 #include "compiler/core/check.h"
 #include "compiler/core/text.h"
 #include "runtime/exec/agreements.h"
+#include "runtime/exec/checksums.h"
 #include "runtime/exec/targets.h"
 #include "runtime/exec/workers.h"
 #include "runtime/io/journal.h"
@@ -39,7 +40,8 @@ class Execution {
         plan_(work.plan),
         options_(options),
         progress_(progress),
-        sources_(plan_.in_files, options.most_open),
+        sources_(plan_, options.most_open),
+        checksums_(plan_),
         context_{plan_, sources_, work.kernels, work.target_name, {}} {}
 
   Result<RunReport> Run() {
@@ -94,11 +96,11 @@ class Execution {
     if (options_.verify) AOA_RETURN_IF_ERROR(Verify());
     if (options_.parts > 1) {
       AOA_ASSIGN_OR_RETURN(bool last, RecordPart());
-      AOA_RETURN_IF_ERROR(targets_->Close());
-      if (!last) return Status();
-    } else {
-      AOA_RETURN_IF_ERROR(targets_->Close());
+      if (!last) return targets_->Close();
+      AOA_RETURN_IF_ERROR(ReadOtherParts());
     }
+    AOA_RETURN_IF_ERROR(WriteChecksums());
+    AOA_RETURN_IF_ERROR(targets_->Close());
     AOA_RETURN_IF_ERROR(folder_->Publish(options_.force, options_.sync));
     report_.published = true;
     return Status();
@@ -139,18 +141,25 @@ class Execution {
 
   // ------------------------------------------------------------ jobs
 
-  Status OpenJournal() {
+  std::string JournalName(int64_t part) const { return fmt::format("journal-{}-of-{}", part, options_.parts); }
+
+  Result<std::string> JournalKey() const {
     std::string key = options_.key + (options_.verify ? " verified" : "");
-    if (!options_.sync) {
-      AOA_ASSIGN_OR_RETURN(std::string boot, BootId());
-      key += " " + boot;
-    }
-    AOA_ASSIGN_OR_RETURN(io::File file,
-                         folder_->OpenState(fmt::format("journal-{}-of-{}", options_.part, options_.parts)));
+    if (options_.sync) return key;
+    AOA_ASSIGN_OR_RETURN(std::string boot, BootId());
+    return key + " " + boot;
+  }
+
+  Status OpenJournal() {
+    AOA_ASSIGN_OR_RETURN(std::string key, JournalKey());
+    AOA_ASSIGN_OR_RETURN(io::File file, folder_->OpenState(JournalName(options_.part)));
     if (!options_.resume) AOA_RETURN_IF_ERROR(file.Truncate(0));
     AOA_ASSIGN_OR_RETURN(io::Journal journal, io::Journal::Open(std::move(file), key, plan_.jobs.size()));
     journal_.emplace(std::move(journal));
     values_ = journal_->values();
+    known_.assign(plan_.jobs.size(), false);
+    std::fill(known_.begin() + static_cast<ptrdiff_t>(plan_.first_job),
+              known_.begin() + static_cast<ptrdiff_t>(plan_.end_job), true);
     return Status();
   }
 
@@ -190,21 +199,32 @@ class Execution {
   Status RunJob(uint64_t number, Filler& filler, Buffer& out) {
     const Plan::Job& job = plan_.jobs[number];
     std::span<std::byte> bytes = out.First(static_cast<size_t>(BytesOf(job)));
+    const Checksum* checksum = checksums_.Of(job);
     if (!job.tile) {
       AOA_RETURN_IF_ERROR(filler.Range(job, bytes));
-      if (options_.verify) values_[number] = XXH3_64bits(bytes.data(), bytes.size());
+      uint64_t digest = options_.verify ? XXH3_64bits(bytes.data(), bytes.size()) : 0;
+      values_[number] = ValueOf(digest, checksum ? Checksums::Share(*checksum, job.lo, bytes) : 0, checksum);
       written_ += bytes.size();
       return targets_->Write(job.file, job.lo, bytes);
     }
     AOA_RETURN_IF_ERROR(filler.Tile(job, bytes));
     uint64_t digest = 0;
+    uint32_t share = 0;
     AOA_RETURN_IF_ERROR(filler.EachRun(job, [&](uint64_t offset, size_t at, size_t size) {
-      if (options_.verify) digest = XXH3_64bits_withSeed(bytes.data() + at, size, digest);
+      std::span<std::byte> run = bytes.subspan(at, size);
+      if (options_.verify) digest = XXH3_64bits_withSeed(run.data(), size, digest);
+      if (checksum) share ^= Checksums::Share(*checksum, offset, run);
       written_ += size;
-      return targets_->Write(job.file, offset, bytes.subspan(at, size));
+      return targets_->Write(job.file, offset, run);
     }));
-    values_[number] = digest;
+    values_[number] = ValueOf(digest, share, checksum);
     return Status();
+  }
+
+  // What the journal keeps of a job: the digest of what it wrote; where a checksum is wanted, half of that, and what
+  // the job adds to the checksum.
+  static uint64_t ValueOf(uint64_t digest, uint32_t share, bool checksummed) {
+    return checksummed ? uint64_t{share} << 32 | (digest & 0xFFFFFFFF) : digest;
   }
 
   // Records a job; with `sync`, when its bytes are on the device.
@@ -230,6 +250,45 @@ class Execution {
     for (uint32_t f : files) AOA_RETURN_IF_ERROR(targets_->Sync(f));
     for (uint64_t j : jobs) AOA_RETURN_IF_ERROR(journal_->Append(j, values_[j]));
     return jobs.empty() ? Status() : journal_->Sync();
+  }
+
+  // ------------------------------------------------------------ checksums
+
+  Status WriteChecksums() {
+    return checksums_.Finish(
+        *targets_, [this](uint64_t job) { return ShareOf(job); },
+        [this](size_t shard) { return scalars_[plan_.scalar_shards[shard].scalar]; });
+  }
+
+  Result<uint32_t> ShareOf(uint64_t number) {
+    if (known_[number]) return static_cast<uint32_t>(values_[number] >> 32);
+    const Plan::Job& job = plan_.jobs[number];
+    const Checksum& checksum = *checksums_.Of(job);
+    Filler filler(context_);
+    Buffer buffer(static_cast<size_t>(BytesOf(job)));
+    uint32_t share = 0;
+    AOA_RETURN_IF_ERROR(EachWritten(job, filler, buffer, [&](uint64_t offset, std::span<std::byte> run) {
+      share ^= Checksums::Share(checksum, offset, run);
+    }));
+    return share;
+  }
+
+  // What the journals of the other parts say. Of what they do not say the files are read again.
+  Status ReadOtherParts() {
+    bool wanted = std::any_of(plan_.out_files.begin(), plan_.out_files.end(),
+                              [](const Plan::OutFile& file) { return file.checksums != nullptr; });
+    for (int64_t part = 1; wanted && part <= options_.parts; ++part) {
+      if (part == options_.part) continue;
+      AOA_ASSIGN_OR_RETURN(io::File file, folder_->OpenState(JournalName(part)));
+      AOA_ASSIGN_OR_RETURN(std::string key, JournalKey());
+      AOA_ASSIGN_OR_RETURN(io::Journal journal, io::Journal::Open(std::move(file), key, plan_.jobs.size()));
+      for (uint64_t j = 0; j < plan_.jobs.size(); ++j) {
+        if (!journal.done()[j]) continue;
+        values_[j] = journal.values()[j];
+        known_[j] = true;
+      }
+    }
+    return Status();
   }
 
   // ------------------------------------------------------------ afterwards
@@ -260,27 +319,31 @@ class Execution {
     return Status();
   }
 
+  // Calls visit(offset in the file, bytes) for what a job has written, as the file has it now.
+  template <class Visit>
+  Status EachWritten(const Plan::Job& job, const Filler& filler, Buffer& buffer, Visit visit) {
+    buffer.Reserve(static_cast<size_t>(BytesOf(job)));
+    auto read = [&](uint64_t offset, std::span<std::byte> run) -> Status {
+      AOA_RETURN_IF_ERROR(targets_->Read(job.file, offset, run));
+      visit(offset, run);
+      return Status();
+    };
+    if (!job.tile) return read(job.lo, buffer.First(static_cast<size_t>(job.hi - job.lo)));
+    return filler.EachRun(job, [&](uint64_t offset, size_t at, size_t size) {
+      return read(offset, std::span<std::byte>(buffer.data() + at, size));
+    });
+  }
+
   Status VerifyJob(uint64_t number, const Filler& filler, Buffer& buffer) {
     const Plan::Job& job = plan_.jobs[number];
-    buffer.Reserve(static_cast<size_t>(BytesOf(job)));
-    uint64_t digest = 0, lo = job.lo, hi = job.hi;
-    if (job.tile) {
-      lo = UINT64_MAX;
-      Status status = filler.EachRun(job, [&](uint64_t offset, size_t at, size_t size) -> Status {
-        std::span<std::byte> run(buffer.data() + at, size);
-        AOA_RETURN_IF_ERROR(targets_->Read(job.file, offset, run));
-        digest = XXH3_64bits_withSeed(run.data(), size, digest);
-        lo = std::min(lo, offset);
-        hi = offset + size;
-        return Status();
-      });
-      if (!status.ok()) return status;
-    } else {
-      std::span<std::byte> bytes = buffer.First(static_cast<size_t>(hi - lo));
-      AOA_RETURN_IF_ERROR(targets_->Read(job.file, lo, bytes));
-      digest = XXH3_64bits(bytes.data(), bytes.size());
-    }
-    return digest == values_[number] ? Status() : Unlike(job.file, lo, hi);
+    uint64_t digest = 0, lo = UINT64_MAX, hi = 0;
+    AOA_RETURN_IF_ERROR(EachWritten(job, filler, buffer, [&](uint64_t offset, std::span<std::byte> run) {
+      digest = job.tile ? XXH3_64bits_withSeed(run.data(), run.size(), digest) : XXH3_64bits(run.data(), run.size());
+      lo = std::min(lo, offset);
+      hi = offset + run.size();
+    }));
+    uint64_t mask = checksums_.Of(job) ? 0xFFFFFFFF : UINT64_MAX;
+    return (digest & mask) == (values_[number] & mask) ? Status() : Unlike(job.file, lo, hi);
   }
 
   Status Unlike(uint32_t file, uint64_t lo, uint64_t hi) const {
@@ -317,13 +380,15 @@ class Execution {
   const RunOptions& options_;
   Progress& progress_;
   Sources sources_;
+  Checksums checksums_;
   FillContext context_;
   RunReport report_;
   std::vector<uint64_t> scalars_;
   io::StagingFolder* folder_ = nullptr;
   std::optional<Targets> targets_;
   std::optional<io::Journal> journal_;
-  std::vector<uint64_t> values_;  // digests of jobs, with `verify`
+  std::vector<uint64_t> values_;  // of jobs: see ValueOf
+  std::vector<bool> known_;       // which of them are, once the jobs are done
   std::atomic<uint64_t> written_ = 0;
   std::mutex pending_mutex_;
   std::vector<uint64_t> pending_;  // jobs whose bytes may not be on the device yet

@@ -1,4 +1,4 @@
-// The files that a run reads.
+// The files that a run reads. Where a file is put together from stretches of others, its bytes come from these.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@ namespace aoa::exec {
 class Sources {
  public:
   // Opens at most about `most_open` files at a time.
-  Sources(const std::vector<Plan::InFile>& files, size_t most_open);
+  Sources(const Plan& plan, size_t most_open);
 
   // Any thread may read. A file that has another size than its headers said is kInvalid.
   Status Read(uint32_t file, uint64_t offset, std::span<std::byte> out);
@@ -27,7 +27,15 @@ class Sources {
   uint64_t bytes_read() const { return bytes_read_; }
 
  private:
+  // The pool holds the files, then the stores.
+  uint32_t InPool(uint32_t store) const { return static_cast<uint32_t>(files_.size()) + store; }
+  Result<io::File> Open(uint32_t number) const;
+  template <class Visit>
+  Status EachStretch(uint32_t file, uint64_t offset, uint64_t length, Visit visit) const;
+  Status ReadStretches(uint32_t file, uint64_t offset, std::span<std::byte> out);
+
   const std::vector<Plan::InFile>& files_;
+  const std::vector<Store>& stores_;
   FilePool pool_;
   std::atomic<uint64_t> bytes_read_ = 0;
 };

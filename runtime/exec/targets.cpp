@@ -21,6 +21,10 @@ Status Targets::CreateFile(uint32_t number) {
     AOA_RETURN_IF_ERROR(file->WriteAt(at, std::as_bytes(std::span(*part))));
     at += part->size();
   }
+  if (!out.inserts) return Status();
+  for (const Insert& insert : *out.inserts) {  // zeros are there
+    if (insert.content) AOA_RETURN_IF_ERROR(file->WriteAt(insert.offset, std::as_bytes(std::span(*insert.content))));
+  }
   return Status();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,9 @@ struct ReadOptions {
 
 struct WriteOptions {
   uint64_t max_shard_size = 5'000'000'000;  // bytes of tensors per file, where a format splits by size
+  std::string variant = {};                 // one of the format's variants; empty: its first
+  std::string config = {};                  // the target's configuration as its side spells it, as JSON; or empty
+  std::shared_ptr<const Preserved> preserved = {};  // what the reader of the same format kept of the source; or null
 };
 
 class Format {
@@ -36,6 +40,9 @@ class Format {
 
   // Lays out a target. Deterministic in its arguments.
   virtual Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const = 0;
+
+  // Whether LayOut puts WriteOptions::config into the format's own files. If not, it is written as config.json.
+  virtual bool StoresConfiguration() const { return false; }
 
   // Files beside the tensors that belong to the model and travel with it (configuration, tokenizer): names below
   // `path`.

@@ -1,6 +1,7 @@
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/formats/torch.h"
 
 #include <algorithm>
 
@@ -9,7 +10,8 @@ namespace aoa::formats {
 const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
-  static const std::vector<const Format*> all = {&safetensors, &hf};
+  static const TorchFormat torch;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch};
   return all;
 }
 

@@ -11,8 +11,8 @@ namespace {
 uint64_t HashTable(const SchemaTable& table) {
   uint64_t hash = table.size();
   for (const StoredTensor& tensor : table) {
-    std::array<uint64_t, 3> facts = {(uint64_t{tensor.name} << 32) | tensor.shape, tensor.begin,
-                                     (tensor.bytes << 8) | static_cast<uint64_t>(tensor.dtype)};
+    std::array<uint64_t, 4> facts = {(uint64_t{tensor.name} << 32) | tensor.shape, tensor.begin,
+                                     (tensor.bytes << 8) | static_cast<uint64_t>(tensor.dtype), tensor.strides};
     hash = XXH3_64bits_withSeed(facts.data(), sizeof(facts), hash);
   }
   return hash;
@@ -35,7 +35,7 @@ uint32_t SchemaMerger::Add(const Header& header) {
     stored.bytes = tensor.end - tensor.begin;
     guess = stored.name + 1;
   }
-  return InternTable(std::move(table));
+  return Add(std::move(table));
 }
 
 // Tables mostly list the same names in the same order, so after one name comes the one that was numbered after it.
@@ -44,7 +44,7 @@ uint32_t SchemaMerger::InternName(std::string_view name, uint32_t guess) {
   return schema_.names.Intern(name);
 }
 
-uint32_t SchemaMerger::InternTable(SchemaTable table) {
+uint32_t SchemaMerger::Add(SchemaTable table) {
   const uint64_t hash = HashTable(table);
   for (auto [it, end] = tables_.equal_range(hash); it != end; ++it) {
     if (schema_.tables[it->second] == table) return it->second;

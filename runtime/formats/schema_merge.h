@@ -17,10 +17,11 @@ class SchemaMerger {
 
   // The number of the table in Schema::tables.
   uint32_t Add(const Header& header);
+  uint32_t Add(SchemaTable table);
+  uint32_t InternShape(const Shape& shape) { return shapes_.Intern(shape); }
 
  private:
   uint32_t InternName(std::string_view name, uint32_t guess);
-  uint32_t InternTable(SchemaTable table);
 
   Schema& schema_;
   ShapeSet shapes_;

@@ -7,7 +7,9 @@
 #include "compiler/diag/render.h"
 #include "compiler/driver/pipeline.h"
 #include "runtime/exec/executor.h"
+#include "runtime/formats/format.h"
 #include "tests/property/files.h"
+#include "tests/property/scatter.h"
 #include "tests/unit/scratch.h"
 
 namespace aoa::property {
@@ -25,6 +27,9 @@ class Conversion {
   }
 
   std::string Folder(const std::string& name) const { return root_ + "/" + name; }
+
+  // From now on sources and targets are scattered.
+  void Scatter(uint64_t seed) { scatter_ = seed; }
 
   // Converts; checks index program and plan on the way. What went wrong, or an empty text.
   std::string Run(size_t from, const std::string& source, size_t to, const std::string& target, Backend backend,
@@ -54,6 +59,7 @@ class Conversion {
     driver::SideSpec goal{program_.sides[to].name, "", Folder(target)};
     auto read = driver::ReadSource(*unit, spec, options, session);
     if (!read) return Problems(session);
+    if (scatter_) ScatterSource(read->schema, root_, *scatter_);
     auto compiled = driver::Compile(*unit, *read, driver::MakeRequest(options, *read, spec.side, goal.side), session);
     if (!compiled) return Problems(session);
     if (std::string broken = index::Verify(compiled->program, compiled->index); !broken.empty())
@@ -61,10 +67,26 @@ class Conversion {
     plan::Resources resources;
     resources.memory = memory;
     resources.threads = threads;
-    auto planned = driver::MakePlan(*compiled, *read, goal, resources, options, session);
+    auto planned = scatter_ ? PlanScattered(*compiled, *read, resources, session)
+                            : driver::MakePlan(*compiled, *read, goal, resources, options, session);
     if (!planned) return Problems(session);
     if (std::string broken = plan::Verify(planned->plan); !broken.empty()) return "plan: " + broken;
-    return Execute(*compiled, *planned, goal.path, backend, threads);
+    std::string problem = Execute(*compiled, *planned, goal.path, backend, threads);
+    return problem.empty() && scatter_ ? TakeChecksums(goal.path) : problem;
+  }
+
+  std::optional<driver::Planned> PlanScattered(const driver::Compiled& compiled, const driver::Source& source,
+                                               const plan::Resources& resources, driver::Session& session) {
+    auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {
+      auto layout = formats::FindFormat("safetensors")->LayOut(content, {});
+      if (!layout.ok()) return std::nullopt;
+      ScatterTarget(*layout, content, *scatter_);
+      return *std::move(layout);
+    };
+    auto plan =
+        plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, {}, resources, session.diagnostics);
+    if (!plan) return std::nullopt;
+    return driver::Planned{*std::move(plan), {}};
   }
 
   static bind::MeshSizes::Entry SizeOf(const MeshAxis& axis) {
@@ -102,18 +124,21 @@ class Conversion {
   const Program& program_;
   const testing::Scratch& scratch_;
   std::string root_;
+  std::optional<uint64_t> scatter_;
 };
 
 struct Settings {
   Backend backend = Backend::kReference;
   uint64_t memory = 64 << 20;
   int threads = 1;
+  bool scatter = false;
 };
 
 // There and back: the target is what enumeration says, and so is the source made from it again.
 void ThereAndBack(uint64_t seed, size_t sides, bool large, const Settings& s, const testing::Scratch& scratch) {
   Program program = DrawProgram(seed, sides, large);
   Conversion conversion(program, scratch);
+  if (s.scatter) conversion.Scatter(seed);
   size_t last = sides - 1;
   WriteSide(conversion.Folder("source"), SideContent(program, 0, '\x5A'));
   std::string problem = conversion.Run(0, "source", last, "target", s.backend, s.memory, s.threads);
@@ -148,6 +173,14 @@ TEST(Conversion, LargeTensorsInLittleMemory) {
                       static_cast<int>(1 + seed % 3)};
     ThereAndBack(seed, 2, true, settings, scratch);
   }
+}
+
+TEST(Conversion, ScatteredSourcesAndTargets) {
+  testing::Scratch scratch;
+  for (uint64_t seed = 4000000; seed < 4000000 + Times(300) && !HasFatalFailure(); ++seed)
+    ThereAndBack(seed, 2, false, {Backend::kReference, 64 << 20, 1, true}, scratch);
+  for (uint64_t seed = 5000000; seed < 5000000 + Times(40) && !HasFatalFailure(); ++seed)
+    ThereAndBack(seed, 2, seed % 2 == 0, {Backend::kJit, 4 << 20, 2, true}, scratch);
 }
 
 // Through a hub: the direct copy is what two steps give.

@@ -23,7 +23,12 @@ TargetLayout LayOut(const char* format, const TargetContent& content, uint64_t m
   return layout.ok() ? *std::move(layout) : TargetLayout();
 }
 
-TargetContent Whole(std::vector<TargetTensor> tensors) { return {false, "", {std::move(tensors)}, {{0, 0}}}; }
+TargetContent Whole(std::vector<TargetTensor> tensors) {
+  TargetContent content;
+  content.tables.push_back(std::move(tensors));
+  content.ranks = {{0, 0}};
+  return content;
+}
 
 std::string HeaderText(const TargetFile& file) { return HeadOf(file).substr(8); }
 
