@@ -127,7 +127,7 @@ std::string SideDrafter::Guesses(int64_t value) const {
   std::vector<std::string> guesses;
   for (const std::string& key : KeysOf(value)) guesses.push_back("config." + key);
   for (size_t i = 0; i < keys_.size(); ++i) {
-    for (size_t j = i; j < keys_.size(); ++j) {
+    for (size_t j = i + 1; j < keys_.size(); ++j) {
       if (keys_[i].second <= value / keys_[j].second && keys_[i].second * keys_[j].second == value)
         guesses.push_back(fmt::format("config.{} * config.{}", keys_[i].first, keys_[j].first));
     }
