@@ -17,9 +17,9 @@ using bind::TensorId;
 
 class SideInference {
  public:
-  SideInference(const AoaConfig& statements, const Schema& source, const nlohmann::json* config,
+  SideInference(const AoaConfig& statements, const Schema& source, const nlohmann::json* config, SourceFiles& texts,
                 diag::Diagnostics& diagnostics)
-      : statements_(statements), source_(source), config_(config), diagnostics_(diagnostics) {
+      : statements_(statements), source_(source), config_(config), texts_(texts), diagnostics_(diagnostics) {
     sides_.format = source.format;
   }
 
@@ -97,9 +97,9 @@ class SideInference {
   const AoaConfig& statements_;
   const Schema& source_;
   const nlohmann::json* config_;
+  SourceFiles& texts_;
   diag::Diagnostics& diagnostics_;
   diag::Diagnostics found_;  // of the text
-  SourceFiles texts_;
   const SourceFile* text_ = nullptr;
   ImportedRules rules_;
   ImportedSides sides_;
@@ -111,8 +111,9 @@ class SideInference {
 }  // namespace
 
 std::optional<ImportedSides> InferSides(const AoaConfig& config_of_statements, const Schema& source,
-                                        const nlohmann::json* config, diag::Diagnostics& diagnostics) {
-  return SideInference(config_of_statements, source, config, diagnostics).Infer();
+                                        const nlohmann::json* config, SourceFiles& texts,
+                                        diag::Diagnostics& diagnostics) {
+  return SideInference(config_of_statements, source, config, texts, diagnostics).Infer();
 }
 
 std::vector<NamedShape> TensorsOf(const Schema& schema) {

@@ -12,9 +12,11 @@ namespace aoa::draft {
 
 // `source` is where the statements take their tensors from, with the model's configuration (which may be null). Binds
 // the statements to it by shapes alone; what does not fit is reported at the places of the configuration. Then
-// `config_of_statements` with the sides that are returned has the same meaning, typed.
+// `config_of_statements` with the sides that are returned has the same meaning, typed. `texts` keeps what diagnostics
+// point into.
 std::optional<ImportedSides> InferSides(const AoaConfig& config_of_statements, const Schema& source,
-                                        const nlohmann::json* config, diag::Diagnostics& diagnostics);
+                                        const nlohmann::json* config, SourceFiles& texts,
+                                        diag::Diagnostics& diagnostics);
 
 // The tensors of a checkpoint, each name once.
 std::vector<NamedShape> TensorsOf(const Schema& schema);

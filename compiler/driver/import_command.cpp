@@ -26,6 +26,7 @@ using diag::Code;
 
 constexpr const char* kUsage = "aoac import-aoa FILE [-o FILE] [--from-checkpoint PATH]";
 constexpr uint64_t kLongest = 64 << 20;
+constexpr size_t kMostWarnings = 100;
 
 class Import {
  public:
@@ -37,7 +38,8 @@ class Import {
     draft::ImportedRules rules = draft::WriteRules(config_, Origin(), traps_, sides_);
     const SourceFile& text = session_.sources.Add(out_.empty() ? "imported.aoa" : out_, std::move(rules.text));
     Write(parse::Format(text));
-    for (const draft::Trap& trap : traps_) Warn(trap);
+    size_t shown = std::min(traps_.size(), kMostWarnings);
+    for (size_t i = 0; i < shown; ++i) Warn(traps_[i], i + 1 == shown ? traps_.size() - shown : 0);
     return session_.Finish();
   }
 
@@ -105,7 +107,8 @@ class Import {
     if (!schema || !IsWhole(*schema, session_)) return false;
     auto config = ConfigurationOf(*schema, session_);
     if (session_.diagnostics.HasErrors()) return false;
-    auto sides = draft::InferSides(config_, *schema, config ? &*config : nullptr, session_.diagnostics);
+    auto sides =
+        draft::InferSides(config_, *schema, config ? &*config : nullptr, session_.sources, session_.diagnostics);
     if (sides) sides_ = std::move(*sides);
     return sides.has_value();
   }
@@ -118,12 +121,14 @@ class Import {
     }
   }
 
-  void Warn(const draft::Trap& trap) {
+  // `more` others follow that are not shown.
+  void Warn(const draft::Trap& trap, size_t more) {
     const draft::ConfigStatement& statement = config_.statements[trap.statement];
     auto& d = session_.diagnostics.Warning(Code::kTrap, statement.where, trap.what);
     if (!statement.exact) d.Label(fmt::format("`{}`", diag::Printable(statement.text)));
     if (trap.other) d.Also(config_.statements[*trap.other].where, "the other one");
     d.Note(trap.advice);
+    if (more > 0) d.Note(fmt::format("{} more warnings like these stand as comments in the rules", more));
   }
 
   std::string path_, out_, checkpoint_;

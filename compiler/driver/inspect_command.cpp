@@ -106,12 +106,9 @@ void PrintText(const Schema& schema) {
 
 void PrintJson(const Schema& schema) {
   using nlohmann::ordered_json;
-  ordered_json report = {{"format", schema.format},
-                         {"variant", schema.variant},
-                         {"mesh", ordered_json::object()},
-                         {"config", !schema.config.empty()},
-                         {"looks_wrong", LooksWrong(schema)},
-                         {"files", ordered_json::array()}};
+  ordered_json report = {{"format", schema.format},           {"variant", schema.variant},
+                         {"mesh", ordered_json::object()},    {"config", !schema.config.empty()},
+                         {"looks_wrong", LooksWrong(schema)}, {"files", ordered_json::array()}};
   std::vector<std::string> roles = draft::RolesOf(schema);
   for (const auto& [axis, size] : schema.mesh) report["mesh"][axis] = size;
   for (const SchemaFile& file : schema.files) {
