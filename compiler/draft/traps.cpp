@@ -83,6 +83,7 @@ class TrapFinder {
   struct Made {
     size_t statement;
     bool read;
+    bool itself;  // `x -> x`: whoever reads it reads the source
   };
 
   // The operands that a statement reads and makes: carried out backwards, those on its right and its left.
@@ -104,7 +105,7 @@ class TrapFinder {
       }
     }
     for (const ast::Operand& o : Out(s)) {
-      for (const std::string& name : NamesOf(o)) Make(i, name);
+      for (const std::string& name : NamesOf(o)) Make(i, s, name);
     }
   }
 
@@ -150,7 +151,7 @@ class TrapFinder {
   void Read(size_t i, const Statement& s, const ast::Operand& o, const std::string& name) {
     if (auto made = made_.find(name); made != made_.end()) {
       made->second.read = true;
-      return;
+      if (!made->second.itself) return;
     }
     source_.insert(name);
     if (Removes(s)) return;
@@ -164,12 +165,13 @@ class TrapFinder {
         "both are made here", it->second.statement);
   }
 
-  void Make(size_t i, const std::string& name) {
-    auto [it, first] = made_.try_emplace(name, Made{i, false});
+  void Make(size_t i, const Statement& s, const std::string& name) {
+    bool itself = In(s).size() == 1 && In(s)[0].name.text == name && ReadingOf(s, i, In(s)[0], 1).straight;
+    auto [it, first] = made_.try_emplace(name, Made{i, false, itself});
     if (!first && !it->second.read)
       Add(i, fmt::format("`{}` was made before, and nothing has read it: Paddle keeps the last one", Printable(name)),
           "the earlier statement has no effect", it->second.statement);
-    it->second = {i, false};
+    it->second = {i, false, itself};
   }
 
   void LookAtRemoval(const std::string& name, size_t removal) {
