@@ -75,7 +75,7 @@ std::vector<Box> BoxesOf(std::vector<std::vector<int64_t>> tuples) {
 
 class Folder {
  public:
-  explicit Folder(std::vector<NamedShape> tensors) {
+  Folder(std::vector<NamedShape> tensors, const std::map<std::string, int64_t>& taken) : taken_(taken) {
     for (NamedShape& t : tensors) {
       if (IsBareName(t.name))
         tensors_.push_back({Split(t.name), std::move(t.shape)});
@@ -128,13 +128,21 @@ class Folder {
     std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
       return std::pair(a.second->inner, b.second->tensors) < std::pair(b.second->inner, a.second->tensors);
     });
-    size_t outer = 0, inner = 0;
+    std::set<std::string> used;
     for (auto& [prefix, place] : order) {
-      size_t number = place->inner ? inner++ : outer++;
-      place->variable = number < std::size(kOuterNames) ? (place->inner ? kInnerNames : kOuterNames)[number]
-                                                        : fmt::format("{}{}", place->inner ? "e" : "l", number);
+      for (size_t i = 0; place->variable.empty(); ++i) {
+        std::string name = VariableName(i, place->inner);
+        auto it = taken_.find(name);
+        if (it != taken_.end() && it->second != place->extent()) continue;
+        if (used.insert(name).second) place->variable = name;
+      }
       folding_.variables.push_back({place->variable, place->extent()});
     }
+  }
+
+  static std::string VariableName(size_t i, bool inner) {
+    if (i < std::size(kOuterNames)) return (inner ? kInnerNames : kOuterNames)[i];
+    return fmt::format("{}{}", inner ? "e" : "l", i);
   }
 
   // Tensors that differ in the numbers of variables only, and have one shape.
@@ -240,6 +248,7 @@ class Folder {
     return Word{line.name.substr(0, begin), line.name.substr(begin, underscore - begin), line.name.substr(underscore)};
   }
 
+  const std::map<std::string, int64_t>& taken_;
   std::vector<Entry> tensors_;
   std::vector<FoldedLine> quoted_;
   std::map<std::string, Place> places_;
@@ -283,6 +292,8 @@ std::string WriteName(const std::string& name) {
   return text + "\"";
 }
 
-Folding FoldNames(std::vector<NamedShape> tensors, bool braces) { return Folder(std::move(tensors)).Fold(braces); }
+Folding FoldNames(std::vector<NamedShape> tensors, bool braces, const std::map<std::string, int64_t>& taken) {
+  return Folder(std::move(tensors), taken).Fold(braces);
+}
 
 }  // namespace aoa::draft

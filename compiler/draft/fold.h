@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,10 @@ struct SplitName {
 };
 SplitName Split(const std::string& name);
 
-// With `braces`, lines of one shape whose names differ in a word are joined.
-Folding FoldNames(std::vector<NamedShape> tensors, bool braces = true);
+// With `braces`, lines of one shape whose names differ in a word are joined. Names in `taken` are used for variables of
+// that extent only.
+Folding FoldNames(std::vector<NamedShape> tensors, bool braces = true,
+                  const std::map<std::string, int64_t>& taken = {});
 
 // A name as a rule writes it: in quotes if it holds what bare names cannot.
 std::string WriteName(const std::string& name);

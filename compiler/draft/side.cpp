@@ -95,7 +95,7 @@ std::string SideDrafter::TypeOf(const Shape& shape) {
 }
 
 std::vector<std::string> SideDrafter::Declare(const std::vector<NamedShape>& tensors) {
-  Folding folding = FoldNames(tensors);
+  Folding folding = FoldNames(tensors, true, taken_);
   for (const Folding::Variable& variable : folding.variables) {
     auto [it, added] = taken_.emplace(variable.name, variable.extent);
     if (!added) continue;

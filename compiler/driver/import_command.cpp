@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "compiler/bind/check_sides.h"
 #include "compiler/bind/limits.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/draft/import.h"
@@ -37,6 +36,7 @@ class Import {
     if (!ReadConfig() || !CheckStatements() || !AskCheckpoint()) return session_.Finish();
     draft::ImportedRules rules = draft::WriteRules(config_, Origin(), traps_, sides_);
     const SourceFile& text = session_.sources.Add(out_.empty() ? "imported.aoa" : out_, std::move(rules.text));
+    if (!checkpoint_.empty() && !Checks(text)) return session_.Finish();
     Write(parse::Format(text));
     size_t shown = std::min(traps_.size(), kMostWarnings);
     for (size_t i = 0; i < shown; ++i) Warn(traps_[i], i + 1 == shown ? traps_.size() - shown : 0);
@@ -97,6 +97,14 @@ class Import {
           .Expected("`sources -> targets, attributes`");
     }
     traps_ = draft::FindTraps(config_, statements);
+    return !session_.diagnostics.HasErrors();
+  }
+
+  // The types that were inferred against the statements.
+  bool Checks(const SourceFile& text) {
+    auto no_import = [](const std::string&, const std::string&, std::string&) -> const SourceFile* { return nullptr; };
+    bind::Unit unit = bind::ReadUnit(text, no_import, session_.diagnostics);
+    if (bind::CheckLimits(unit, session_.diagnostics)) prove::CheckRules(unit, session_.diagnostics);
     return !session_.diagnostics.HasErrors();
   }
 

@@ -24,6 +24,13 @@ TEST(Fold, NumbersThatCountBecomeVariables) {
   EXPECT_EQ(Lines({{"l.00.w", {2}}, {"l.01.w", {2}}}), (Expected{"l.00.w [x2]", "l.01.w [x2]"}));
 }
 
+TEST(Fold, SidesOfOneFileShareVariablesOfOneExtent) {
+  SideDrafter drafter(nullptr);
+  EXPECT_EQ(drafter.Declare({{"l.0.w", {4}}, {"l.1.w", {4}}}), Expected{"l.$l.w [x4]"});
+  EXPECT_EQ(drafter.Declare({{"m.0.w", {4}}, {"m.1.w", {4}}}), Expected{"m.$l.w [x4]"});
+  EXPECT_EQ(drafter.Declare({{"m.0.w", {4}}, {"m.1.w", {4}}, {"m.2.w", {4}}}), Expected{"m.$k.w [x4]"});
+}
+
 TEST(Fold, RangesBecomeLoops) {
   EXPECT_EQ(Lines({{"l.0.a", {2}}, {"l.1.b", {2}}, {"l.2.b", {2}}, {"l.2.c", {2}}}),
             (Expected{"l.0.a [x2]", "for l in 1..3 {", "l.$l.b [x2]", "}", "l.2.c [x2]"}));
