@@ -16,5 +16,6 @@ Exit RunDiff(const Arguments& arguments);
 Exit RunDigest(const Arguments& arguments);
 Exit RunFmt(const Arguments& arguments);
 Exit RunFormats(const Arguments& arguments);
+Exit RunLsp(const Arguments& arguments);  // a language server
 
 }  // namespace aoa::driver

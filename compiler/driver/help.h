@@ -33,6 +33,7 @@ Commands
   aoac digest RULES.aoa SIDE:PATH [--as SIDE]   the same whatever the layout, under the names of a side (hf)
   aoac fmt FILE... [--check]                format rule files
   aoac formats                              list the file formats
+  aoac lsp                                  a language server for editors, on standard input and output
 
 What a run reads and writes
   --from SIDE:PATH, --to SIDE:PATH          a side of the rule file, and a folder or file; SIDE+VARIANT:PATH picks a variant
