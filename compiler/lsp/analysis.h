@@ -32,7 +32,7 @@ struct Analysis {
   const SourceFile* main = nullptr;
   bind::Unit unit;
   diag::Diagnostics diagnostics;
-  bool bounded = false;  // types are small enough to be written out (bind::CheckLimits)
+  bool bounded = false;                              // types are small enough to be written out (bind::CheckLimits)
   std::map<const SourceFile*, SourceRange> imports;  // of every imported file: the path that its first importer gives
 
   // The tree of the file itself.

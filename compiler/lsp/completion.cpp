@@ -139,8 +139,8 @@ class Completer {
     for (const bind::Declaration& d : side->second.declarations)
       Add(d.pattern.text(), Kind::kTensor, d.node->type ? std::string(d.node->type->where.text()) : "");
     bool readable = checkpoint_ && std::any_of(side->second.formats.begin(), side->second.formats.end(), [&](auto& f) {
-      return f.node->name.text == checkpoint_->schema.format;
-    });
+                      return f.node->name.text == checkpoint_->schema.format;
+                    });
     if (!readable) return;
     for (Completion& c : NamesOf(checkpoint_->schema)) Add(c.text, c.kind, c.detail);
   }

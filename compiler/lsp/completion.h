@@ -9,7 +9,15 @@
 namespace aoa::lsp {
 
 struct Completion {
-  enum class Kind { kKeyword = 14, kTensor = 5, kDimension = 6, kSide = 9, kValue = 12, kFunction = 3, kAttribute = 10 };
+  enum class Kind {
+    kKeyword = 14,
+    kTensor = 5,
+    kDimension = 6,
+    kSide = 9,
+    kValue = 12,
+    kFunction = 3,
+    kAttribute = 10
+  };
   std::string text;
   Kind kind = Kind::kKeyword;  // numbers of the protocol's CompletionItemKind
   std::string detail;          // a type, or empty

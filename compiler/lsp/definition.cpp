@@ -96,7 +96,8 @@ std::vector<SourceRange> DefinitionOf(const Analysis& analysis, const Mention& m
     case Kind::kTensor:
       of_sides([&](const bind::Side& side) {
         std::vector<SourceRange> places;
-        for (const auto* d : DeclarationsOf(analysis, side.name, *mention.tensor)) places.push_back(d->node->name.where);
+        for (const auto* d : DeclarationsOf(analysis, side.name, *mention.tensor))
+          places.push_back(d->node->name.where);
         return places;
       });
       break;

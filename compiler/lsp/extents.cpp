@@ -128,7 +128,9 @@ std::string Extents::ExtentText(const Axis& axis) {
   return fmt::format("pad({}, {})", Joined(axis.parts, " "), multiple);
 }
 
-std::string Extents::ShapeText(const TensorType& type) { return "[" + Joined(type.stored ? *type.stored : type.axes, ", ") + "]"; }
+std::string Extents::ShapeText(const TensorType& type) {
+  return "[" + Joined(type.stored ? *type.stored : type.axes, ", ") + "]";
+}
 
 std::string Extents::VariablesText(const TensorType& type) {
   std::set<std::string> seen;

@@ -32,8 +32,8 @@ class FrameReader {
   std::string_view rest() const { return std::string_view(buffer_).substr(at_); }
 
   std::string buffer_;
-  size_t at_ = 0;                // where in buffer_ the next byte stands
-  uint64_t skip_ = 0;            // bytes of a body that is too long to read
+  size_t at_ = 0;                 // where in buffer_ the next byte stands
+  uint64_t skip_ = 0;             // bytes of a body that is too long to read
   std::optional<uint64_t> body_;  // the length of the body that comes next
 };
 

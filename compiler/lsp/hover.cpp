@@ -156,7 +156,8 @@ class Describer {
 
 }  // namespace
 
-std::optional<Hover> HoverAt(const Analysis& analysis, const Checkpoint* checkpoint, Extents& extents, uint32_t offset) {
+std::optional<Hover> HoverAt(const Analysis& analysis, const Checkpoint* checkpoint, Extents& extents,
+                             uint32_t offset) {
   auto mention = MentionAt(analysis.file(), offset);
   if (!mention) return std::nullopt;
   std::string text = Describer(analysis, checkpoint, extents).Text(*mention);

@@ -13,8 +13,8 @@ struct Hover {
   SourceRange where;
 };
 
-// A tensor's type and extents, a dimension's equation and value, a side's formats: of the name at `offset`. `checkpoint`
-// may be null; `extents` are of both.
+// A tensor's type and extents, a dimension's equation and value, a side's formats: of the name at `offset`.
+// `checkpoint` may be null; `extents` are of both.
 std::optional<Hover> HoverAt(const Analysis& analysis, const Checkpoint* checkpoint, Extents& extents, uint32_t offset);
 
 }  // namespace aoa::lsp

@@ -57,9 +57,7 @@ class Collector {
     if (!type->stored) return;
     for (const ast::Axis& axis : *type->stored) Read(axis);
   }
-  void Tensor(const ast::Name& name) {
-    Add(Kind::kTensor, name.where, name.text).tensor = &name;
-  }
+  void Tensor(const ast::Name& name) { Add(Kind::kTensor, name.where, name.text).tensor = &name; }
   // `$l` and `${l+2}` in the name of a declaration are of a dimension; elsewhere the whole name is of a tensor.
   void Variables(const ast::Name& name) {
     if (name.quoted) return;
@@ -187,7 +185,8 @@ std::optional<Mention> MentionAt(const ast::File& file, uint32_t offset) {
   std::optional<Mention> best;
   for (Mention& mention : MentionsOf(file)) {
     if (offset < mention.where.begin || offset > mention.where.end) continue;
-    if (!best || mention.where.end - mention.where.begin < best->where.end - best->where.begin) best = std::move(mention);
+    if (!best || mention.where.end - mention.where.begin < best->where.end - best->where.begin)
+      best = std::move(mention);
   }
   return best;
 }

@@ -20,8 +20,8 @@ struct Mention {
   };
   Kind kind = Kind::kTensor;
   SourceRange where;
-  std::string name;                // of the dimension, axis or side; the path
-  std::vector<std::string> sides;  // in whose scope it stands: none, one, or both of a map
+  std::string name;                   // of the dimension, axis or side; the path
+  std::vector<std::string> sides;     // in whose scope it stands: none, one, or both of a map
   const ast::Name* tensor = nullptr;  // kTensor
   SourceRange loop = {};              // kDimension: the variable of the `for` around it that has this name
 };

@@ -89,7 +89,8 @@ std::string PathOf(std::string_view uri) {
   for (size_t i = 0; i < encoded.size(); ++i) {
     unsigned byte = 0;
     const char* digits = encoded.data() + i + 1;
-    if (encoded[i] == '%' && i + 2 < encoded.size() && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+    if (encoded[i] == '%' && i + 2 < encoded.size() &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
       path += static_cast<char>(byte);
       i += 2;
     } else {

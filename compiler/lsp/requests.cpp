@@ -149,8 +149,8 @@ json Server::Definition(Params params) {
 json Server::Completion(Params params) {
   Document* document = DocumentOf(params);
   uint32_t offset = OffsetOf(*document, params);
-  Completions found = CompletionsAt(documents_.AnalysisOf(*document), CheckpointNow(), documents_.formats(),
-                                    document->text, offset);
+  Completions found =
+      CompletionsAt(documents_.AnalysisOf(*document), CheckpointNow(), documents_.formats(), document->text, offset);
   SourceFile source("", document->text);
   json items = json::array();
   for (const lsp::Completion& c : found.items) {

@@ -23,7 +23,8 @@ std::optional<RpcMessage> ReadMessage(const std::string& body, std::optional<Rpc
   }
   auto id = message.find("id"), method = message.find("method"), params = message.find("params");
   bool has_id = id != message.end();
-  if (method == message.end() && has_id && (message.contains("result") || message.contains("error"))) return std::nullopt;
+  if (method == message.end() && has_id && (message.contains("result") || message.contains("error")))
+    return std::nullopt;
   json shown = has_id && IsId(*id) ? *id : json();
   auto version = message.find("jsonrpc");
   if (version == message.end() || *version != "2.0")

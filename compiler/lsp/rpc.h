@@ -20,8 +20,8 @@ enum class RpcError {
 // A request (with an id) or a notification (without).
 struct RpcMessage {
   std::string method;
-  nlohmann::json params;              // null if there are none
-  std::optional<nlohmann::json> id;   // a number or a string
+  nlohmann::json params;             // null if there are none
+  std::optional<nlohmann::json> id;  // a number or a string
 };
 
 // What came instead of a message.

@@ -22,7 +22,7 @@ std::span<const Word> DefaultWords();      // inside `default`
 std::span<const Word> ExpressionWords();
 std::span<const std::string_view> Functions();
 std::span<const std::string_view> Flags();  // attributes of a statement without a value
-std::vector<std::string> Keys();                // those with one; in build_attribute.cpp, with what they may be
+std::vector<std::string> Keys();            // those with one; in build_attribute.cpp, with what they may be
 
 // The type of `text` among `words`, or 0.
 size_t Find(std::span<const Word> words, std::string_view text);
