@@ -99,15 +99,13 @@ CursorContext ContextAt(std::string_view text, uint32_t offset) {
   uint32_t begin = WordBegin(text, offset);
   SourceFile before("", std::string(text.substr(0, begin)));
   std::vector<Lexeme> lexemes = parse::ReadLexemes(before);
-  // The end of the text ends the line for the lexer; for us only a line end in the text does.
+  // The end of the text ends lines and blocks for the lexer; for us only a line end in the text does.
+  while (!lexemes.empty() && lexemes.back().kind == Kind::kLineEnd) lexemes.pop_back();
   bool line_goes_on = true;
-  if (!lexemes.empty() && lexemes.back().kind == Kind::kLineEnd) {
-    uint32_t last = lexemes.back().end;
-    lexemes.pop_back();
-    line_goes_on = text.substr(last, begin - last).find_first_of("\r\n") == std::string_view::npos;
-    bool arrow = !lexemes.empty() && lexemes.back().kind == Kind::kArrow;
-    bool comma = !lexemes.empty() && text.substr(lexemes.back().begin, 1) == ",";
-    line_goes_on = line_goes_on || arrow || comma;
+  if (!lexemes.empty()) {
+    const Lexeme& last = lexemes.back();
+    bool open = last.kind == Kind::kArrow || text.substr(last.begin, last.end - last.begin) == ",";
+    line_goes_on = open || text.substr(last.end, begin - last.end).find_first_of("\r\n") == std::string_view::npos;
   }
   Reader reader(before.text());
   for (const Lexeme& lexeme : lexemes) reader.Pass(lexeme);
