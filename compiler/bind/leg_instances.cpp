@@ -9,6 +9,28 @@
 #include "compiler/diag/suggest.h"
 
 namespace aoa::bind {
+namespace {
+
+// Whether every map of the side leaves a tensor out: it is no part of the model, and a side to itself leaves it out
+// too.
+bool LeftOutByMaps(const std::vector<Map>& maps, const Side& side, const Pattern& pattern) {
+  size_t count = 0;
+  for (const Map& map : maps) {
+    for (bool left : {true, false}) {
+      if ((left ? map.left : map.right) != side.name) continue;
+      ++count;
+      bool dropped = std::any_of(map.statements.begin(), map.statements.end(), [&](const Statement& s) {
+        const auto& operands = left ? s.left : s.right;
+        return AllBlank(left ? s.right : s.left) && operands.size() == 1 && !operands[0].node->blank &&
+               operands[0].pattern.text() == pattern.text();
+      });
+      if (!dropped) return false;
+    }
+  }
+  return count > 0;
+}
+
+}  // namespace
 
 using diag::Code;
 
@@ -80,7 +102,7 @@ uint32_t LegBinder::FamilyFor(size_t e, const std::string& name, const Use* use)
     if (!values) continue;
     bool inside = std::all_of(values->begin(), values->end(), [&](const auto& v) {
       auto range = family.ranges.find(v.first);
-      if (range != family.ranges.end()) return v.second >= range->second.first && v.second < range->second.second;
+      if (range != family.ranges.end()) return range->second.Contains(v.second);
       auto extent = program_.dimensions->ValueOf(program_.dimensions->At(e, v.first));
       return !extent || v.second < *extent;
     });
@@ -196,7 +218,7 @@ void LegBinder::Finish() {
   }
 }
 
-void LegBinder::BindIdentity() {
+void LegBinder::BindIdentity(const std::vector<Map>& maps) {
   const End& from = program_.ends[leg_];
   Rule rule;
   rule.two_way = true;
@@ -238,12 +260,31 @@ void LegBinder::BindIdentity() {
     instance.out.push_back(program_.ends[leg_ + 1].Add(name, tensor));
     program_.legs[leg_].instances.push_back(std::move(instance));
   };
+  auto drop = [&](TensorId id) {
+    Leg& leg = program_.legs[leg_];
+    if (leg.rules.size() == 1) leg.rules.emplace_back().kind = Rule::Kind::kDrop;
+    Instance instance;
+    instance.rule = 1;
+    instance.in.push_back(id);
+    leg.instances.push_back(std::move(instance));
+  };
   bool declares = !from.side->declarations.empty();
+  std::map<uint32_t, bool> left_out;  // by family
+  auto leaves_out = [&](uint32_t family) {
+    auto [it, added] = left_out.try_emplace(family, false);
+    const Family& f = from.families[family];
+    if (added) it->second = f.optional && LeftOutByMaps(maps, *from.side, f.pattern);
+    return it->second;
+  };
   for (TensorId id = 0, count = static_cast<TensorId>(from.tensors.size()); id < count; ++id) {
     const Tensor& tensor = from.tensors[id];
     if (!tensor.present || tensor.role >= 0 || (declares && tensor.family == kNoFamily)) continue;
     if (tensor.family != kNoFamily && (from.families[tensor.family].tied || from.families[tensor.family].blocks_of))
       continue;
+    if (tensor.family != kNoFamily && leaves_out(tensor.family)) {
+      drop(id);
+      continue;
+    }
     add(std::string(from.NameOf(id)), id);
   }
   std::vector<std::string> missing;

@@ -66,6 +66,15 @@ size_t Utf8Length(std::string_view text) {
   return length;
 }
 
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    size_t length = Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 std::string Printable(std::string_view text) {
   std::string out;
   while (!text.empty()) {

@@ -11,6 +11,9 @@ namespace aoa {
 // forms, surrogates and numbers above U+10FFFF are not well-formed (The Unicode Standard, table 3-7).
 size_t Utf8Length(std::string_view text);
 
+// Whether all of it is well-formed.
+bool IsUtf8(std::string_view text);
+
 // `text` made safe to print: control characters and broken UTF-8 become escapes like \x1b.
 std::string Printable(std::string_view text);
 

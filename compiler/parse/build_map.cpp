@@ -44,6 +44,20 @@ void Builder::Add(AoaParser::StatementContext* tree, std::vector<ast::MapItem>& 
   for (AoaParser::OperandContext* operand : tree->left) statement.left.push_back(Build(operand));
   for (AoaParser::OperandContext* operand : tree->right) statement.right.push_back(Build(operand));
   for (AoaParser::TargetOrAttributeContext* term : tree->rest) Add(term, statement);
+  // `optional` behind a tensor says of the statement what the attribute says.
+  auto note_optional = [&](AoaParser::OperandContext* operand) {
+    if (!operand->optional) return;
+    ast::Attribute attribute;
+    attribute.where = Range(operand->optional);
+    attribute.key = {"optional", attribute.where};
+    if (statement.attributes.empty() || statement.attributes.back().key.text != "optional")
+      statement.attributes.push_back(std::move(attribute));
+  };
+  for (AoaParser::OperandContext* operand : tree->left) note_optional(operand);
+  for (AoaParser::OperandContext* operand : tree->right) note_optional(operand);
+  for (AoaParser::TargetOrAttributeContext* term : tree->rest) {
+    if (term->target) note_optional(term->target);
+  }
   CheckTransposed(statement);
   out.push_back({std::move(statement)});
 }

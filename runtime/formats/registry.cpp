@@ -1,6 +1,8 @@
+#include "runtime/formats/dcp.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/formats/torch.h"
 
 #include <algorithm>
 
@@ -9,7 +11,9 @@ namespace aoa::formats {
 const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
-  static const std::vector<const Format*> all = {&safetensors, &hf};
+  static const TorchFormat torch;
+  static const DcpFormat dcp;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &dcp};
   return all;
 }
 

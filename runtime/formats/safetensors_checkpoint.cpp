@@ -49,17 +49,6 @@ Result<Folder> ListFolder(const std::string& path) {
   return Folder{path, std::move(names)};
 }
 
-// The text of config.json in a folder, empty if there is none.
-Result<std::string> ReadConfig(const fs::path& folder) {
-  const std::string path = folder / kConfigName;
-  std::error_code error;
-  if (!fs::exists(fs::symlink_status(path, error))) return std::string();
-  AOA_ASSIGN_OR_RETURN(std::string text, io::ReadSmallFile(path, kMaxConfigBytes));
-  auto any_value = [](const auto&, JsonKind, const std::string&) { return Status(); };
-  AOA_RETURN_IF_ERROR(WalkJsonObject(text, any_value).WithContext(Printable(path)));
-  return text;
-}
-
 Status ReadOneFile(const std::string& path, const ReadOptions& options, Schema& schema) {
   return ReadHeaders({path}, options.threads, schema).status();
 }
@@ -131,6 +120,16 @@ Status ReadFolder(const Folder& folder, Forms forms, const ReadOptions& options,
 
 }  // namespace
 
+Result<std::string> ReadConfig(const std::string& folder) {
+  const std::string path = (fs::path(folder) / kConfigName).native();
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(path, error))) return std::string();
+  AOA_ASSIGN_OR_RETURN(std::string text, io::ReadSmallFile(path, kMaxConfigBytes));
+  auto any_value = [](const auto&, JsonKind, const std::string&) { return Status(); };
+  AOA_RETURN_IF_ERROR(WalkJsonObject(text, any_value).WithContext(Printable(path)));
+  return text;
+}
+
 Result<Schema> ReadCheckpoint(const std::string& path, Forms forms, const ReadOptions& options) {
   std::error_code error;
   const fs::file_type type = fs::status(path, error).type();
@@ -144,7 +143,7 @@ Result<Schema> ReadCheckpoint(const std::string& path, Forms forms, const ReadOp
     AOA_ASSIGN_OR_RETURN(schema.config, ReadConfig(path));
   } else {
     AOA_RETURN_IF_ERROR(ReadOneFile(path, options, schema));
-    AOA_ASSIGN_OR_RETURN(schema.config, ReadConfig(fs::path(path).parent_path()));
+    AOA_ASSIGN_OR_RETURN(schema.config, ReadConfig(fs::path(path).parent_path().native()));
   }
   return schema;
 }

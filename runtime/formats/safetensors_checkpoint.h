@@ -21,6 +21,9 @@ enum class Forms {
 // whatever its metadata say of a mesh. Leaves `format` and `variant` of the schema to the caller.
 Result<Schema> ReadCheckpoint(const std::string& path, Forms forms, const ReadOptions& options);
 
+// The text of config.json in a folder, empty if there is none.
+Result<std::string> ReadConfig(const std::string& folder);
+
 // What a look at names tells.
 struct FolderForm {
   bool whole = false;

@@ -20,15 +20,6 @@ namespace {
 
 constexpr uint64_t kAlignment = 8;
 
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    size_t length = Utf8Length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 // With its quotes; what must be escaped is, all else stands as it is.
 std::string JsonText(const std::string& text) { return nlohmann::json(text).dump(); }
 

@@ -117,9 +117,13 @@ Status CheckNoTensorTwice(const ShardIndex& index, const Schema& schema) {
 
 }  // namespace
 
-std::string ShardName(uint32_t shard, uint32_t count) {
-  return count == 1 ? kWholeName : NumberedShardName(shard, count);
+std::string ShardNames::Whole() const { return fmt::format("{}{}", stem, extension); }
+
+std::string ShardNames::Shard(uint32_t shard, uint32_t count) const {
+  return count == 1 ? Whole() : fmt::format("{}-{:05}-of-{:05}{}", stem, shard + 1, count, extension);
 }
+
+std::string ShardNames::Index() const { return Whole() + ".index.json"; }
 
 Result<ShardIndex> ParseIndex(std::string_view text) {
   IndexReader reader;

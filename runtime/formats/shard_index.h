@@ -20,13 +20,23 @@ namespace aoa::formats {
 
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
 
+// How the containers that transformers knows call their files.
+struct ShardNames {
+  std::string_view stem;       // "model"
+  std::string_view extension;  // ".safetensors"
+
+  std::string Whole() const;
+  std::string Shard(uint32_t shard, uint32_t count) const;  // the whole one, if there is one
+  std::string Index() const;
+};
+constexpr ShardNames kSafetensorsNames = {"model", ".safetensors"};
+constexpr ShardNames kTorchNames = {"pytorch_model", ".bin"};
+
 struct ShardIndex {
   std::vector<std::string> shards;                           // file names, sorted
   std::vector<std::pair<std::string, uint32_t>> weight_map;  // tensor, number of its shard
 };
 
-// "model-00002-of-00003.safetensors" for the second of three; "model.safetensors" if there is one.
-std::string ShardName(uint32_t shard, uint32_t count);
 constexpr const char* kWholeName = "model.safetensors";
 
 // A shard is a plain file name: an index never leads out of its folder.

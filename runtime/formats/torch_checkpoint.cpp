@@ -1,0 +1,118 @@
+#include "runtime/formats/torch_checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "compiler/core/text.h"
+#include "runtime/formats/parallel.h"
+#include "runtime/formats/quote.h"
+#include "runtime/formats/schema_merge.h"
+#include "runtime/formats/torch_dtype.h"
+#include "runtime/formats/torch_writer.h"
+#include "runtime/io/file.h"
+
+namespace aoa::formats {
+namespace {
+
+struct NamedTensor {
+  std::string name;
+  TorchTensor tensor;
+};
+
+struct OneFile {
+  uint64_t size = 0;
+  TorchFile::Container container = TorchFile::Container::kZip;
+  std::vector<NamedTensor> tensors;
+};
+
+Result<OneFile> ReadOne(const std::string& path) {
+  AOA_ASSIGN_OR_RETURN(TorchFile file, TorchFile::Open(path));
+  OneFile out;
+  out.size = file.size();
+  out.container = file.container();
+  Status status = EachLeaf(file.root(), [&](const std::string& name, const pickle::Value& value) -> Status {
+    AOA_ASSIGN_OR_RETURN(auto tensor, file.TensorOf(value, name));
+    if (!tensor) return Status();
+    if (!IsUtf8(name)) return Status::Invalid(fmt::format("the name {} is not UTF-8", Quote(name)));
+    out.tensors.push_back({name, *std::move(tensor)});
+    return Status();
+  });
+  if (!status.ok()) return std::move(status).WithContext(Printable(path));
+  return out;
+}
+
+Result<uint32_t> AddTable(const std::string& path, const OneFile& file, SchemaMerger& merger, Schema& schema) {
+  SchemaTable table;
+  std::unordered_set<uint32_t> seen;
+  for (const auto& [name, tensor] : file.tensors) {
+    StoredTensor stored;
+    stored.name = schema.names.Intern(name);
+    if (!seen.insert(stored.name).second)
+      return Status::Invalid(fmt::format("{}: there are two tensors {}", Printable(path), Quote(name)));
+    stored.shape = merger.InternShape(tensor.shape);
+    stored.dtype = tensor.dtype;
+    stored.begin = tensor.offset;
+    stored.bytes = tensor.bytes;
+    if (!tensor.row_major) stored.strides = merger.InternShape(tensor.strides);
+    table.push_back(stored);
+  }
+  std::stable_sort(table.begin(), table.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  return merger.Add(std::move(table));
+}
+
+}  // namespace
+
+Status ReadTorchFiles(const std::vector<std::string>& paths, int threads, Schema& schema,
+                      TorchFile::Container& container) {
+  std::vector<std::optional<Result<OneFile>>> read(paths.size());
+  ParallelFor(paths.size(), threads, [&](size_t i) { read[i] = ReadOne(paths[i]); });
+  SchemaMerger merger(schema);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (!read[i]->ok()) return std::move(*read[i]).status();
+    const OneFile& file = **read[i];
+    if (i == 0) container = file.container;
+    AOA_ASSIGN_OR_RETURN(uint32_t table, AddTable(paths[i], file, merger, schema));
+    schema.files.push_back({paths[i], file.size, 0, table, 0, nullptr});
+    read[i].reset();
+  }
+  return Status();
+}
+
+Result<TargetFile> LayOutTorchFile(const std::string& path, const std::vector<TargetTensor>& table,
+                                   const std::vector<uint32_t>& members, TorchFile::Container container) {
+  pickle::Tree tree;
+  TorchStorages storages(container, tree);
+  pickle::Value* object = tree.Call("collections OrderedDict", {});
+  for (uint32_t member : members) {
+    const TargetTensor& tensor = table[member];
+    if (TorchDTypeName(tensor.dtype).empty())
+      return Status::Invalid(fmt::format("tensor {}: torch has no type {}", Quote(tensor.name), Name(tensor.dtype)));
+    tree.Set(object, tensor.name, storages.Tensor(tensor.dtype, tensor.shape));
+  }
+  AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, *object, storages));
+  std::vector<PlacedTensor> placed;
+  for (size_t i = 0; i < members.size(); ++i) placed.push_back({members[i], layout.storages[i]});
+  std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  TargetFile file;
+  file.path = path;
+  file.size = layout.size;
+  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
+  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
+  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
+  return file;
+}
+
+bool LooksLikeTorch(const std::string& path) {
+  auto file = io::File::OpenForReading(path);
+  std::array<char, 8> first{};
+  if (!file.ok() || !file->ReadAt(0, std::as_writable_bytes(std::span(first))).ok()) return false;
+  std::string_view start(first.data(), first.size());
+  return start.starts_with("PK\x03\x04") || start.starts_with("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46");
+}
+
+}  // namespace aoa::formats

@@ -1,0 +1,44 @@
+#include "runtime/formats/torch_walk.h"
+
+namespace aoa::formats {
+
+using pickle::Value;
+using Kind = Value::Kind;
+
+std::string PathPart(const Value& key) {
+  if (key.kind == Kind::kText && !key.outside) return key.text;
+  if (key.kind == Kind::kInt && !key.outside) return std::to_string(key.integer);
+  return "";
+}
+
+std::vector<std::pair<std::string, const Value*>> MembersOf(const Value& value) {
+  std::vector<std::pair<std::string, const Value*>> out;
+  auto add_entries = [&](const Value& from) {
+    for (size_t i = 0; i + 1 < from.entries.size(); i += 2)
+      out.emplace_back(PathPart(*from.entries[i]), from.entries[i + 1]);
+  };
+  auto add_items = [&](const Value& from) {
+    for (size_t i = 0; i < from.items.size(); ++i) out.emplace_back(std::to_string(i), from.items[i]);
+  };
+  switch (value.kind) {
+    case Kind::kDict:
+      add_entries(value);
+      break;
+    case Kind::kList:
+    case Kind::kTuple:
+      add_items(value);
+      break;
+    case Kind::kObject:
+      add_entries(value);
+      add_items(value);
+      if (value.IsMadeBy("argparse Namespace") || value.IsMadeBy("types SimpleNamespace")) {
+        if (value.state && value.state->kind == Kind::kDict) add_entries(*value.state);
+      }
+      break;
+    default:
+      break;
+  }
+  return out;
+}
+
+}  // namespace aoa::formats

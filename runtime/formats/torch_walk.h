@@ -1,0 +1,40 @@
+// Walking what a torch file holds. Included by torch_file.h.
+#pragma once
+
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "runtime/formats/pickle.h"
+
+namespace aoa::formats {
+
+// A key as a part of a dotted path; empty if it is no text or number.
+std::string PathPart(const pickle::Value& key);
+
+// The items of a container with their keys: of a dictionary, list, tuple, or of an object that holds attributes or
+// items. Nothing for what is no container.
+std::vector<std::pair<std::string, const pickle::Value*>> MembersOf(const pickle::Value& value);
+
+template <class Visit>
+Status EachLeaf(const pickle::Value& root, Visit visit) {
+  std::unordered_set<const pickle::Value*> seen;
+  std::vector<std::pair<std::string, const pickle::Value*>> rest = {{"", &root}};
+  while (!rest.empty()) {
+    auto [path, value] = std::move(rest.back());
+    rest.pop_back();
+    auto members = MembersOf(*value);
+    AOA_RETURN_IF_ERROR(visit(path, *value));
+    if (members.empty() || !seen.insert(value).second) continue;
+    for (auto it = members.rbegin(); it != members.rend(); ++it) {
+      if (it->first.empty()) continue;
+      constexpr size_t kLongestPath = 4096;
+      std::string name = path.empty() ? it->first : path + "." + it->first;
+      if (name.size() <= kLongestPath) rest.emplace_back(std::move(name), it->second);
+    }
+  }
+  return Status();
+}
+
+}  // namespace aoa::formats
