@@ -50,6 +50,7 @@ sideHead : SIDE name = word ;
 
 sideItem
   : format = formatLine
+  | like = likeLine
   | mesh = meshLine
   | overlay = overlayLine
   | place = placeLine
@@ -64,6 +65,7 @@ sideItem
   ;
 
 formatLine : FORMAT name = word (variant = word)? END ;
+likeLine : LIKE name = word END ;
 meshLine : MESH axes += word (COMMA axes += word)* END ;
 overlayLine : OVERLAY axes += word (COMMA axes += word)* ON over += word (COMMA over += word)* END ;
 

@@ -7,6 +7,7 @@
 
 #include "compiler/bind/name_collector.h"
 #include "compiler/bind/ranges.h"
+#include "compiler/bind/resolve.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/parse.h"
 
@@ -154,6 +155,7 @@ class UnitReader {
   void ReadSideItem(const ast::SideItem& item, Side& side, const Context& context) {
     std::visit(Overloaded{
                    [&](const ast::Format& node) { Add(side.formats, node, context); },
+                   [&](const ast::Like& node) { ReadLike(node, side, context); },
                    [&](const ast::MeshLine& node) { Add(side.meshes, node, context); },
                    [&](const ast::Overlay& node) { Add(side.overlays, node, context); },
                    [&](const ast::Place& node) {
@@ -227,6 +229,17 @@ class UnitReader {
           .Help("one `if` inside another asks about two");
     }
     return first ? first : &e;
+  }
+
+  void ReadLike(const ast::Like& node, Side& side, const Context& context) {
+    if (!context.guards.empty() || !context.ranges.empty()) {
+      diagnostics_.Error(Code::kCondition, node.where, "`like` stands under a condition")
+          .Note("it says what the side is before there is a checkpoint to ask");
+    } else if (side.like && side.like->where.file == node.where.file) {
+      diagnostics_.Error(Code::kDeclaredTwice, node.where, fmt::format("side `{}` is like two others", side.name))
+          .Also(side.like->where, "the first one");
+    }
+    side.like = &node;
   }
 
   void ReadRole(const ast::Role& node, Side& side, const Context& context) {
@@ -311,47 +324,33 @@ class UnitReader {
     for (const ast::Item& item : file.items) {
       auto* side = std::get_if<ast::Side>(&item);
       if (!side) continue;
+      bool like = std::any_of(side->items.begin(), side->items.end(), [](const ast::SideItem& line) {
+        return std::holds_alternative<ast::Like>(line.item);
+      });
       for (const ast::SideItem& line : side->items) {
         if (auto* remove = std::get_if<ast::Remove>(&line.item)) {
-          for (const ast::Name& name : remove->names) RemoveNames(name, side->name.text);
+          for (const ast::Name& name : remove->names) RemoveNames(name, SideNamed(side->name.text), like);
         }
       }
     }
   }
 
-  void RemoveNames(const ast::Name& name, const std::string& side_name) {
-    for (const Pattern& pattern : ExpandName(name, diagnostics_)) {
+  // What a side that is like another has of that one is known when all files are read (resolve.h).
+  void RemoveNames(const ast::Name& name, Side& side, bool like) {
+    for (Pattern& pattern : ExpandName(name, diagnostics_)) {
       std::string text = pattern.text();
-      auto it = unit_.sides.find(side_name);
-      std::vector<std::string> known;
-      size_t removed = 0;
-      if (it != unit_.sides.end()) {
-        Side& side = it->second;
-        for (const Declaration& d : side.declarations) known.push_back(d.pattern.text());
-        removed = std::erase_if(side.declarations, [&](const Declaration& d) { return d.pattern.text() == text; });
-        imported_declarations_[side_name] = side.declarations.size();
-      }
-      if (removed == 0) {
-        auto& d = diagnostics_
-                      .Error(Code::kUnknownTensor, name.where,
-                             fmt::format("no imported file declares `{}` in side `{}`", text, side_name))
-                      .Label("cannot be removed");
-        if (auto near = diag::Nearest(text, known)) d.Help(fmt::format("there is `{}`", *near));
-        continue;
-      }
+      size_t removed = std::erase_if(side.declarations, [&](const Declaration& d) { return d.pattern.text() == text; });
+      imported_declarations_[side.name] = side.declarations.size();
+      if (removed == 0 && !like && !side.like) NothingToRemove(side, pattern, diagnostics_);
+      side.removed.push_back(std::move(pattern));
       for (size_t m = 0; m < unit_.maps.size(); ++m) {
         Map& map = unit_.maps[m];
         std::erase_if(map.statements, [&](const Statement& s) {
-          return (map.left == side_name && Names(s.left, text)) || (map.right == side_name && Names(s.right, text));
+          return (map.left == side.name && Names(s.left, text)) || (map.right == side.name && Names(s.right, text));
         });
         imported_statements_[m] = map.statements.size();
       }
     }
-  }
-
-  static bool Names(const std::vector<Operand>& operands, const std::string& text) {
-    return std::any_of(operands.begin(), operands.end(),
-                       [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
   }
 
   // ------------------------------------------------------------ maps
@@ -459,11 +458,6 @@ class UnitReader {
     map.statements.push_back(std::move(statement));
   }
 
-  static bool Share(const std::vector<Operand>& a, const std::vector<Operand>& b) {
-    return std::any_of(a.begin(), a.end(),
-                       [&](const Operand& o) { return !o.node->blank && Names(b, o.pattern.text()); });
-  }
-
   Unit& unit_;
   NameCollector dimension_names_;
   const LoadImport& load_;
@@ -500,6 +494,7 @@ void FindRounds(Unit& unit) {
 Unit ReadUnit(const SourceFile& main, const LoadImport& load, diag::Diagnostics& diagnostics) {
   Unit unit;
   UnitReader(unit, load, diagnostics).ReadAll(main);
+  Resolve(unit, diagnostics);
   FindRounds(unit);
   return unit;
 }

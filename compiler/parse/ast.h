@@ -135,6 +135,10 @@ struct Format {
   std::optional<Ident> variant;
   SourceRange where;
 };
+struct Like {
+  Ident side;
+  SourceRange where;
+};
 struct MeshLine {
   std::vector<Ident> axes;
   SourceRange where;
@@ -205,7 +209,7 @@ struct Declaration {
 };
 
 struct SideItem {
-  std::variant<Format, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>,
+  std::variant<Format, Like, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>,
                If<SideItem>>
       item;
 };

@@ -87,7 +87,8 @@ size_t Lexer::SideHead(const Token& token) {
       // `mesh tp`, `scalar step "{}"`, but not `mesh optional`, which declares a tensor.
       std::string_view word;
       PeekWord(token.end, &word);
-      if (Peek(token.end) == '"' || (!word.empty() && !AttributeFollows(token))) return type;
+      if (std::string_view("\"$").find(Peek(token.end)) != std::string_view::npos ||
+          (!word.empty() && !AttributeFollows(token))) return type;
     }
   }
   return NearBlockHead(token, {"dims", "config", "for", "if"});
