@@ -6,13 +6,14 @@
 tables/FAMILY.py says what each model holds and which layouts it is planned to. Its table is compared with the published
 numbers of tensors and elements.
 """
-import argparse, json, math, re, subprocess, sys, tempfile
+import argparse, json, math, subprocess, sys, tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'support')]
 import checkpoint  # noqa: E402
 import tables  # noqa: E402
+from sides import sides  # noqa: E402
 
 
 def check_table(model, tensors):
@@ -39,7 +40,7 @@ def main():
     passed, failures = 0, []
     for family in o.family or tables.families():
         rules = HERE.parent.parent / 'rules' / f'{family}.aoa'
-        home = re.search(r'^side (\w+)', rules.read_text(), re.M)[1]
+        home = sides(rules)[0]
         table = tables.table(family)
         for name, model in table.MODELS.items():
             tensors = table.tensors(model['config'], **model.get('options', {}))

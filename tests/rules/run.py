@@ -17,7 +17,7 @@ A LAYOUT is "SIDE [MESH|- [NAME=VALUE...]]": a side, mesh sizes, and dimensions 
 must give the same bytes, and every layout the same digest. A rule file without cases, a side in no layout, and a
 rule file that `aoac fmt` would change are failures.
 """
-import argparse, filecmp, fnmatch, json, re, subprocess, sys, tempfile
+import argparse, filecmp, fnmatch, json, subprocess, sys, tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -25,6 +25,7 @@ sys.path[:0] = [str(TESTS / 'conformance'), str(TESTS / 'rules'), str(TESTS / 's
 from run import Bad, compare_tensors, read_safetensors  # noqa: E402
 import checkpoint  # noqa: E402
 import tables  # noqa: E402
+from sides import sides  # noqa: E402
 
 
 class Layout:
@@ -99,9 +100,9 @@ class Family:
         if not self.judge('cases', '' if (self.data / 'cases.json').exists() else f'tests/data/rules/{self.rules.stem}/cases.json is missing'): return
         cases = json.loads((self.data / 'cases.json').read_text())
         covered = {Layout(x).side for model in cases.values() for x in model['layouts']}
-        sides = re.findall(r'^side (\w+)', self.rules.read_text(), re.M)
-        self.judge('sides', ', '.join(s for s in sides if s not in covered))
-        for name, case in cases.items(): self.run_model(name, case, Layout(sides[0]))
+        names = sides(self.rules)
+        self.judge('sides', ', '.join(s for s in names if s not in covered))
+        for name, case in cases.items(): self.run_model(name, case, Layout(names[0]))
 
     def run_model(self, name, case, home):
         with tempfile.TemporaryDirectory(prefix='rules-') as folder:
