@@ -110,7 +110,8 @@ class Family:
             made = self.layouts(name, model, case['layouts'], home, Path(folder) / 'layouts')
             self.every_direction(name, made, Path(folder))
             for layout, made_of in self.layouts(name, model, case.get('only_home', []), home, Path(folder) / 'only_home'):
-                self.every_direction(name, [(home, model), (layout, made_of)], Path(folder) / layout.text.replace(' ', '-'))
+                whole = next(((l, path) for l, path in made if l.text == home.text), (home, model))  # in aoac's order of tensors
+                self.every_direction(name, [whole, (layout, made_of)], Path(folder) / layout.text.replace(' ', '-'))
             for text, reason in case.get('refused', {}).items():
                 self.refusal(f'{name}: to {text}', model, home, Layout(text), reason, Path(folder) / 'refused')
 
