@@ -19,5 +19,6 @@ Exit RunFormats(const Arguments& arguments);
 Exit RunIdentify(const Arguments& arguments);
 Exit RunImport(const Arguments& arguments);
 Exit RunInit(const Arguments& arguments);
+Exit RunLsp(const Arguments& arguments);  // a language server
 
 }  // namespace aoa::driver

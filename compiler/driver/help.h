@@ -37,6 +37,7 @@ Commands
   aoac import-aoa FILE [-o FILE] [--from-checkpoint PATH]          a rule file from an aoa_config
   aoac fmt FILE... [--check]                format rule files
   aoac formats                              list the file formats
+  aoac lsp                                  a language server for editors, on standard input and output
 
 What a run reads and writes
   --from SIDE:PATH, --to SIDE:PATH          a side of the rule file, and a folder or file; SIDE+VARIANT:PATH picks a variant

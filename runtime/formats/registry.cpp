@@ -1,3 +1,4 @@
+#include "runtime/formats/dcp.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/safetensors.h"
@@ -11,7 +12,8 @@ const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
   static const TorchFormat torch;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch};
+  static const DcpFormat dcp;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &dcp};
   return all;
 }
 

@@ -41,6 +41,7 @@ COMMANDS = [
     ("--version", 0, r"aoac \d.*LLVM \d.*CUDA"),
     ("formats", 0, "safetensors.*hf"),
     ("formats x", 2, "`x`"),
+    ("lsp x", 2, "`x`"),
     ("r.aoa", 0, "2 sides and 1 map"),
     ("r.aoa --json", 0, '"sides": 2'),
     ("nowhere.aoa", 1, "nowhere.aoa: no such file"),
