@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'support')]
 import checkpoint  # noqa: E402
 import tables  # noqa: E402
-from sides import sides  # noqa: E402
+
 
 
 def check_table(model, tensors):
@@ -47,7 +47,7 @@ def main():
     passed, failures = 0, []
     for family in o.family or tables.families():
         rules = HERE.parent.parent / 'rules' / f'{family}.aoa'
-        home = sides(rules)[0]
+        home = tables.sides(rules)[0]
         table = tables.table(family)
         for i, (name, model) in enumerate(table.MODELS.items()):
             tensors = table.tensors(model['config'], **model.get('options', {}))

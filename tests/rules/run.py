@@ -25,7 +25,7 @@ sys.path[:0] = [str(TESTS / 'conformance'), str(TESTS / 'rules'), str(TESTS / 's
 from run import Bad, compare_tensors, read_safetensors  # noqa: E402
 import checkpoint  # noqa: E402
 import tables  # noqa: E402
-from sides import sides  # noqa: E402
+
 
 
 class Layout:
@@ -100,7 +100,7 @@ class Family:
         if not self.judge('cases', '' if (self.data / 'cases.json').exists() else f'tests/data/rules/{self.rules.stem}/cases.json is missing'): return
         cases = json.loads((self.data / 'cases.json').read_text())
         covered = {Layout(x).side for model in cases.values() for x in model['layouts'] + model.get('only_home', [])}
-        names = sides(self.rules)
+        names = tables.sides(self.rules)
         self.judge('sides', ', '.join(s for s in names if s not in covered))
         for name, case in cases.items(): self.run_model(name, case, Layout(names[0]))
 
