@@ -13,11 +13,15 @@
 #include "runtime/formats/quote.h"
 #include "runtime/formats/schema_merge.h"
 #include "runtime/formats/torch_dtype.h"
+#include "runtime/formats/torch_surroundings.h"
 #include "runtime/formats/torch_writer.h"
 #include "runtime/io/file.h"
 
 namespace aoa::formats {
 namespace {
+
+// Under this key of a file's dictionary trainers keep the model's own.
+constexpr std::string_view kModelKey = "state_dict";
 
 struct NamedTensor {
   std::string name;
@@ -25,23 +29,41 @@ struct NamedTensor {
 };
 
 struct OneFile {
-  uint64_t size = 0;
-  TorchFile::Container container = TorchFile::Container::kZip;
+  TorchFile file;
   std::vector<NamedTensor> tensors;
+  bool only_tensors = true;
 };
+
+// What a message says of a file's objects when it has no tensor.
+std::string Describe(const std::string& name, const pickle::Value& object) {
+  const bool global = object.callable->Is(pickle::Value::Kind::kGlobal);
+  std::string callable = global ? object.callable->text : "another object";
+  std::replace(callable.begin(), callable.end(), ' ', '.');
+  return fmt::format("{} is made by {}", name.empty() ? "what it holds" : Quote(name), Quote(callable));
+}
+
+bool IsDictionary(const pickle::Value& value) {
+  return value.Is(pickle::Value::Kind::kDict) || value.IsMadeBy("collections OrderedDict");
+}
 
 Result<OneFile> ReadOne(const std::string& path) {
   AOA_ASSIGN_OR_RETURN(TorchFile file, TorchFile::Open(path));
-  OneFile out;
-  out.size = file.size();
-  out.container = file.container();
-  Status status = EachLeaf(file.root(), [&](const std::string& name, const pickle::Value& value) -> Status {
-    AOA_ASSIGN_OR_RETURN(auto tensor, file.TensorOf(value, name));
-    if (!tensor) return Status();
+  OneFile out{std::move(file), {}, true};
+  std::string object;
+  Status status = EachLeaf(out.file.root(), [&](const std::string& name, const pickle::Value& value) -> Status {
+    AOA_ASSIGN_OR_RETURN(auto tensor, out.file.TensorOf(value, name));
+    if (!tensor) {
+      out.only_tensors &= IsDictionary(value);
+      if (object.empty() && value.Is(pickle::Value::Kind::kObject) && !IsDictionary(value))
+        object = Describe(name, value);
+      return Status();
+    }
     if (!IsUtf8(name)) return Status::Invalid(fmt::format("the name {} is not UTF-8", Quote(name)));
     out.tensors.push_back({name, *std::move(tensor)});
     return Status();
   });
+  if (status.ok() && out.tensors.empty() && !object.empty())
+    status = Status::Invalid(fmt::format("it holds no tensor: {}", object));
   if (!status.ok()) return std::move(status).WithContext(Printable(path));
   return out;
 }
@@ -72,28 +94,53 @@ Status ReadTorchFiles(const std::vector<std::string>& paths, int threads, Schema
   std::vector<std::optional<Result<OneFile>>> read(paths.size());
   ParallelFor(paths.size(), threads, [&](size_t i) { read[i] = ReadOne(paths[i]); });
   SchemaMerger merger(schema);
+  auto surroundings = std::make_shared<TorchSurroundings>();
+  bool only_tensors = true;
   for (size_t i = 0; i < paths.size(); ++i) {
     if (!read[i]->ok()) return std::move(*read[i]).status();
-    const OneFile& file = **read[i];
-    if (i == 0) container = file.container;
-    AOA_ASSIGN_OR_RETURN(uint32_t table, AddTable(paths[i], file, merger, schema));
-    schema.files.push_back({paths[i], file.size, 0, table, 0, nullptr});
+    OneFile& one = **read[i];
+    if (i == 0) container = one.file.container();
+    AOA_ASSIGN_OR_RETURN(uint32_t table, AddTable(paths[i], one, merger, schema));
+    schema.files.push_back({paths[i], one.file.size(), 0, table, 0, nullptr});
+    for (const std::string& suspicion : one.file.Suspicions())
+      schema.notes.push_back(fmt::format("{}: {}", Printable(paths[i]), suspicion));
+    only_tensors &= one.only_tensors;
+    surroundings->files.push_back(std::move(one.file));
     read[i].reset();
   }
+  if (!only_tensors) schema.preserved = std::move(surroundings);
   return Status();
 }
 
 Result<TargetFile> LayOutTorchFile(const std::string& path, const std::vector<TargetTensor>& table,
-                                   const std::vector<uint32_t>& members, TorchFile::Container container) {
+                                   const std::vector<uint32_t>& members, TorchFile::Container container,
+                                   const TorchFile* like) {
   pickle::Tree tree;
   TorchStorages storages(container, tree);
-  pickle::Value* object = tree.Call("collections OrderedDict", {});
+  TensorValues values;
+  const std::string model = std::string(kModelKey) + ".";
+  const bool nested = !members.empty() && std::all_of(members.begin(), members.end(), [&](uint32_t member) {
+    return table[member].name.starts_with(model);
+  });
+  pickle::Value* dictionary = tree.Call("collections OrderedDict", {});
   for (uint32_t member : members) {
     const TargetTensor& tensor = table[member];
     if (TorchDTypeName(tensor.dtype).empty())
       return Status::Invalid(fmt::format("tensor {}: torch has no type {}", Quote(tensor.name), Name(tensor.dtype)));
-    tree.Set(object, tensor.name, storages.Tensor(tensor.dtype, tensor.shape));
+    const pickle::Value* value = storages.Tensor(tensor.dtype, tensor.shape);
+    values[tensor.name] = value;
+    tree.Set(dictionary, nested ? tensor.name.substr(model.size()) : tensor.name, value);
   }
+  const pickle::Value* object = nullptr;
+  if (like) {
+    AOA_ASSIGN_OR_RETURN(object, Surround(*like, values, tree));
+  }
+  if (!object && nested) {
+    pickle::Value* outer = tree.Dict();
+    tree.Set(outer, kModelKey, dictionary);
+    object = outer;
+  }
+  if (!object) object = dictionary;
   AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, *object, storages));
   std::vector<PlacedTensor> placed;
   for (size_t i = 0; i < members.size(); ++i) placed.push_back({members[i], layout.storages[i]});
