@@ -134,6 +134,7 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
   } else if (!source.schema.config.empty()) {
     source.config =
         ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
+    if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -169,7 +170,7 @@ bind::Request MakeRequest(const Options& options, const Source& source, const st
   request.from = from;
   request.to = to;
   request.definitions = options.definitions;
-  request.config = source.config ? &*source.config : nullptr;
+  request.config = source.common ? &*source.common : source.config ? &*source.config : nullptr;
   request.mesh_from = options.mesh_from;
   request.mesh_to = options.mesh_to;
   request.states = options.states;
