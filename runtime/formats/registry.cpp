@@ -1,3 +1,4 @@
+#include "runtime/formats/dcp.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/megatron.h"
@@ -13,7 +14,8 @@ const std::vector<const Format*>& AllFormats() {
   static const HfFormat hf;
   static const TorchFormat torch;
   static const MegatronFormat megatron;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &megatron};
+  static const DcpFormat dcp;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &megatron, &dcp};
   return all;
 }
 
