@@ -232,6 +232,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   }
   Planned planned;
   auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr);
+  if (!config) config = source.common;
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;
   write.variant = variant;

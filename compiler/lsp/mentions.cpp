@@ -129,6 +129,7 @@ class Collector {
 
   void Read(const ast::Format&) {}
   void Read(const ast::MeshLine& node) { Axes(node.axes); }
+  void Read(const ast::Like& node) { Add(Kind::kSide, node.side.where, node.side.text); }
   void Read(const ast::Overlay& node) {
     Axes(node.axes);
     Axes(node.on);
