@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -228,10 +228,6 @@ class RankMaker {
     facts.layers = layers_;
     facts.distributed = target_.distributed && has_states_;
     facts.dtype = weights_.empty() ? DType::kF32 : table_[weights_[0].number].dtype;
-    for (const Weight& weight : weights_) {
-      const Shape& shape = table_[weight.number].shape;
-      if (IsMegatronEmbedding(weight.name) && shape.size() == 2) facts.vocabulary = shape[0] * target_.mesh.tp;
-    }
     AOA_ASSIGN_OR_RETURN(nlohmann::json arguments, TargetArguments(target_, facts, like != nullptr));
     return MakeMegatronArguments(arguments, like, tree);
   }
@@ -291,9 +287,19 @@ class RankMaker {
     for (std::string_view ending : {kStep, kMoments[0], kMoments[1]}) {
       if (auto it = weight.states.find(ending); it != weight.states.end())
         tree.Set(own, ending, file.Tensor(it->second));
+      else if (ending == kStep)
+        tree.Set(own, ending, StepOfIteration(file));
     }
     if (auto it = weight.states.find(kMaster); it != weight.states.end()) masters.push_back(file.Tensor(it->second));
-    if (!own->entries.empty()) states->entries.insert(states->entries.end(), {tree.Int(number), own});
+    states->entries.insert(states->entries.end(), {tree.Int(number), own});
+  }
+
+  // Optimizers are not loaded without a step. Each weight has a tensor of its own: steps are counted in place.
+  const Value* StepOfIteration(FileMaker& file) const {
+    const auto step = static_cast<float>(target_.iteration);
+    std::string bytes(sizeof(step), '\0');
+    std::memcpy(bytes.data(), &step, sizeof(step));
+    return file.storages().Tensor(file.storages().AddContent(DType::kF32, std::move(bytes)), {});
   }
 
   // The distributed optimizer has one step, in its groups. They share one tensor: readers look for one value.
@@ -301,7 +307,7 @@ class RankMaker {
     for (const Weight& weight : weights_) {
       if (auto it = weight.states.find(kStep); it != weight.states.end()) return file.Tensor(it->second);
     }
-    return nullptr;
+    return file.tree().Float(static_cast<double>(target_.iteration));
   }
 
   // A group of the source, or one as Megatron's own settings make it.

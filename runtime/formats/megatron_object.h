@@ -16,6 +16,7 @@ struct MegatronTarget {
   MegatronMesh mesh;
   int64_t tp = 0, pp = 0, rank = 0;
   int64_t iteration = 0;
+  int64_t vocabulary = 0;              // padded, of all ranks; 0 if no rank has an embedding
   bool distributed = false;            // states go into distrib_optim.pt
   std::string config;                  // arguments that the rules give, as JSON; or empty
   const MegatronRank* like = nullptr;  // whose arguments, groups and further values are kept; or null

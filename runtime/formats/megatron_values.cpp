@@ -48,7 +48,7 @@ Result<json> TargetArguments(const MegatronTarget& target, const MegatronFacts& 
   const MegatronMesh& mesh = target.mesh;
   if (out.contains("num_query_groups") && out.contains("num_attention_heads"))
     out["group_query_attention"] = out["num_query_groups"] != out["num_attention_heads"];
-  if (facts.vocabulary > 0) out["padded_vocab_size"] = facts.vocabulary;
+  if (target.vocabulary > 0) out["padded_vocab_size"] = target.vocabulary;
   out["params_dtype"] = "torch." + TorchDTypeName(facts.dtype).substr(6);
   out["bf16"] = facts.dtype == DType::kBF16;
   out["fp16"] = facts.dtype == DType::kF16;

@@ -42,8 +42,7 @@ bool IsOfOneRank(std::string_view key);
 
 // A rank's model, as far as the arguments speak of it.
 struct MegatronFacts {
-  int64_t layers = 0;      // of the stage
-  int64_t vocabulary = 0;  // padded, of all ranks; 0 on ranks that do not say
+  int64_t layers = 0;  // of the stage
   DType dtype = DType::kF32;
   bool distributed = false;
 };

@@ -51,6 +51,12 @@ class Writer {
     auto size = [&](const std::optional<size_t>& axis) { return axis ? content_.axes.axes[*axis].size : 1; };
     mesh_ = {size(axes_.tp), size(axes_.pp), size(axes_.dp), content_.rounds};
     if (preserved_) iteration_ = std::max(preserved_->ranks[0].iteration.value_or(0), kFirstIteration);
+    for (const auto& table : content_.tables) {
+      for (const TargetTensor& tensor : table) {
+        if (tensor.role.empty() && tensor.shape.size() == 2 && IsMegatronEmbedding(tensor.name))
+          vocabulary_ = tensor.shape[0] * mesh_.tp;
+      }
+    }
     TargetLayout layout;
     for (auto [rank, table] : content_.ranks) {
       const std::vector<int64_t> coordinates = content_.axes.Coordinates(rank);
@@ -68,6 +74,7 @@ class Writer {
     target.pp = Axes::At(axes_.pp, coordinates);
     target.rank = rank;
     target.iteration = iteration_;
+    target.vocabulary = vocabulary_;
     target.distributed = options_.variant == "legacy_distopt";
     target.config = options_.config;
     if (preserved_) {
@@ -92,6 +99,7 @@ class Writer {
   Axes axes_;
   MegatronMesh mesh_;
   int64_t iteration_ = kFirstIteration;
+  int64_t vocabulary_ = 0;
 };
 
 }  // namespace
