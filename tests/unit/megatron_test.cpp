@@ -44,9 +44,6 @@ TEST(MegatronBuffers, TheOneDivisionThatFits) {
     EXPECT_EQ(found->begins, layout.begins);
   }
   EXPECT_FALSE(FindBufferLayout(kParameters, 4, 2600));
-  // The gap behind either of the last two may be the one that is not stored.
-  const BufferParameter alike[] = {{64, false}, {10, false}, {10, false}};
-  EXPECT_FALSE(FindBufferLayout(alike, 1, 138));
 }
 
 TEST(MegatronFolder, Names) {
