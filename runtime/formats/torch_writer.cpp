@@ -42,7 +42,7 @@ Result<TorchLayout> LayOutArchive(const std::string& name, std::string data, con
   const size_t first = records.size();
   for (uint32_t s = 0; s < storages.count(); ++s) {
     auto bytes = static_cast<uint64_t>(storages.elements(s)) * static_cast<uint64_t>(Width(storages.dtype(s)));
-    records.push_back({folder + "data/" + std::to_string(s), bytes, nullptr});
+    records.push_back({folder + "data/" + std::to_string(s), bytes, storages.content(s)});
   }
   records.push_back({folder + "version", 2, Shared("3\n")});
   ZipLayout zip = LayOutZip(records);
@@ -75,6 +75,11 @@ Result<TorchLayout> LayOutStream(std::string data, const TorchStorages& storages
     char bytes[sizeof(count)];
     std::memcpy(bytes, &count, sizeof(count));
     text.append(bytes, sizeof(count));
+    if (storages.content(s)) {
+      out.storages[s] = out.size + text.size();
+      text += *storages.content(s);
+      continue;
+    }
     const uint64_t size = text.size();
     out.inserts.push_back({out.size, Shared(std::move(text)), size});
     text.clear();
@@ -108,6 +113,12 @@ uint32_t TorchStorages::Add(DType dtype, int64_t elements) {
                                   tree_.Text(std::to_string(number)), tree_.Text("cpu"), tree_.Int(count)};
   if (!archive) id.push_back(tree_.None());
   storages_.push_back({dtype, elements, tree_.Persistent(tree_.Tuple(std::move(id)))});
+  return number;
+}
+
+uint32_t TorchStorages::AddContent(DType dtype, std::string bytes) {
+  const uint32_t number = Add(dtype, static_cast<int64_t>(bytes.size()) / Width(dtype));
+  storages_[number].content = Shared(std::move(bytes));
   return number;
 }
 
