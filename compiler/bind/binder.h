@@ -49,8 +49,6 @@ class Binder {
   void AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner,
                    size_t partner_end);
   void LinkFamilies();
-  std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Ranges(const Context& context, size_t end,
-                                                                           bool report);
   std::optional<int64_t> FamilyNamed(size_t end, const std::string& text) const;
   void CheckPartnerType(const Family& family, SourceRange where);
   std::optional<Pattern> Resolved(size_t end, const Pattern& pattern) const;
@@ -118,6 +116,7 @@ class Binder {
   void TieSource();
   void TieTarget();
   static std::string OriginalName(const End& end, const Family& copy, const std::string& name);
+  void CopyNames(size_t end, const Family& copy, Assignment& values, std::vector<std::string>& names);
   uint32_t TieView(size_t end, uint32_t original_type, uint32_t copy_type, const Family& original, const Family& copy);
 
   const Unit& unit_;

@@ -151,11 +151,11 @@ class SideChecker {
     std::vector<std::string> a = declaration.pattern.Variables(), b = original->pattern.Variables();
     std::sort(a.begin(), a.end());
     std::sort(b.begin(), b.end());
-    if (a != b) {
-      diagnostics_.Error(
-          Code::kNamePattern, reference.where,
-          fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
-    }
+    // A tensor may have several copies: one for each number of a variable that only they have.
+    if (declaration.tied ? std::includes(a.begin(), a.end(), b.begin(), b.end()) : a == b) return;
+    diagnostics_.Error(
+        Code::kNamePattern, reference.where,
+        fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
   }
 
   void CheckDeclaration(const Declaration& declaration) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "compiler/bind/dimensions.h"
+#include "compiler/bind/ranges.h"
 #include "compiler/bind/unit.h"
 #include "compiler/core/axis_type.h"
 #include "compiler/core/kernel.h"
@@ -83,8 +84,7 @@ struct Family {
   bool on_first = false, on_last = false;
   bool mean = false;
   std::string group;  // of parameters, or empty
-  std::map<std::string, std::pair<int64_t, int64_t>>
-      ranges;  // of `for`, half open; an empty one of statements that differ
+  Ranges ranges;      // of `for`; one that ends before 0 of statements that differ
 };
 
 using TensorId = uint32_t;

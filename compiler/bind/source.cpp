@@ -42,8 +42,8 @@ bool Binder::MatchWeight(std::string_view name, const std::vector<int64_t>& stag
         auto value = GlobalNumber(variable, number, stages);
         if (!value) continue;  // cannot be said yet
         auto range = family.ranges.find(variable);
-        if (range != family.ranges.end() && range->second.second >= 0) {
-          inside &= *value >= range->second.first && *value < range->second.second;
+        if (range != family.ranges.end() && range->second.end >= 0) {
+          inside &= range->second.Contains(*value);
         } else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable));
                    extent && family.declaration) {
           inside &= *value < *extent;

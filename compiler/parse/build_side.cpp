@@ -22,6 +22,7 @@ std::vector<ast::SideItem> Builder::Build(const std::vector<AoaParser::SideItemC
 
 void Builder::Add(AoaParser::SideItemContext* tree, std::vector<ast::SideItem>& out) {
   if (tree->format) return Add(tree->format, out);
+  if (tree->like) return Add(tree->like, out);
   if (tree->mesh) return Add(tree->mesh, out);
   if (tree->overlay) return Add(tree->overlay, out);
   if (tree->place) return Add(tree->place, out);
@@ -40,6 +41,10 @@ void Builder::Add(AoaParser::FormatLineContext* tree, std::vector<ast::SideItem>
   ast::Format format{Build(tree->name), std::nullopt, Range(tree)};
   if (tree->variant) format.variant = Build(tree->variant);
   out.push_back({std::move(format)});
+}
+
+void Builder::Add(AoaParser::LikeLineContext* tree, std::vector<ast::SideItem>& out) {
+  if (Good(tree)) out.push_back({ast::Like{Build(tree->name), Range(tree)}});
 }
 
 void Builder::Add(AoaParser::MeshLineContext* tree, std::vector<ast::SideItem>& out) {

@@ -23,6 +23,9 @@ std::span<const Word> ExpressionWords();
 std::span<const std::string_view> Functions();
 std::span<const std::string_view> Flags();  // attributes of a statement without a value
 
+// Whether a token ends a value of an expression: then `-` after it is an operator, elsewhere a sign.
+bool EndsValue(size_t type);
+
 // The type of `text` among `words`, or 0.
 size_t Find(std::span<const Word> words, std::string_view text);
 bool Contains(std::span<const std::string_view> words, std::string_view text);
