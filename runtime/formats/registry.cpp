@@ -1,3 +1,4 @@
+#include "runtime/formats/deepspeed.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/safetensors.h"
@@ -10,8 +11,9 @@ namespace aoa::formats {
 const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
+  static const DeepSpeedFormat deepspeed;
   static const TorchFormat torch;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch};
+  static const std::vector<const Format*> all = {&safetensors, &hf, &deepspeed, &torch};
   return all;
 }
 
