@@ -68,6 +68,7 @@ class Binder {
     size_t axis_number;
     uint32_t family;
     std::vector<Observation> observations;
+    bool whole = false;  // chunks were seen: what they say is of the uncut axis
     bool done = false;
   };
   void CollectFacts();
@@ -102,6 +103,8 @@ class Binder {
   std::optional<std::string> GlobalName(const FileGroup& group, const StoredTensor& stored, const Match& match);
   std::optional<std::vector<int64_t>> GlobalValues(const Family& family, const Match& match,
                                                    const std::vector<int64_t>& stages);
+  const Shape& WholeStored(const StoredTensor& stored) const;
+  void CheckWhole(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file);
   TensorId AddSourceTensor(const FileGroup& group, const StoredTensor& stored, const Match& match);
   uint32_t TypeOf(size_t end, uint32_t family, const Shape* any_from);
   void CheckSource();

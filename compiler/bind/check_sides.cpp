@@ -112,8 +112,11 @@ class SideChecker {
   void CheckRoles() {
     for (const auto& line : side_.roles) {
       const std::string& text = line.node->name_template;
-      size_t at = text.find("{}");
-      if (at == std::string::npos || text.find("{}", at + 2) != std::string::npos) {
+      size_t at = text.find('{'), close = text.find('}');
+      bool one = at != std::string::npos && close != std::string::npos && at < close &&
+                 text.find_first_of("{}", close + 1) == std::string::npos &&
+                 text.find('{', at + 1) == std::string::npos;
+      if (!one) {
         diagnostics_
             .Error(Code::kSyntax, line.node->template_where,
                    fmt::format("the template \"{}\" does not hold one `{{}}`", diag::Printable(text)))

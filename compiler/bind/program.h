@@ -64,8 +64,14 @@ struct Role {
   const ast::Role* node = nullptr;
   std::string name;
   std::string prefix, suffix;  // around the weight's name
+  std::string left_out;        // of the weight's name, at its beginning
   bool scalar = false;
   std::optional<DType> dtype;
+
+  // The name of the state of a weight. A weight whose name begins otherwise has none that could be read again.
+  std::string NameFor(std::string_view weight) const;
+  // The name of the weight whose state has this name.
+  std::optional<std::string> WeightOf(std::string_view state) const;
 };
 
 // Tensors that one pattern of an end spells: a declaration of the side, or a name that only statements mention.

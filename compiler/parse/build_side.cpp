@@ -109,8 +109,10 @@ void Builder::Add(AoaParser::RoleLineContext* tree, std::vector<ast::SideItem>& 
   if (tree->dtype) role.dtype = BuildDType(tree->dtype);
   if (tree->value) role.computed = BuildRoot(tree->value);
   role.where = Range(tree);
-  size_t hole = role.name_template.find("{}");
-  if (hole == std::string::npos || role.name_template.find("{}", hole + 2) != std::string::npos) {
+  const std::string& text = role.name_template;
+  size_t hole = text.find('{'), close = text.find('}', hole == std::string::npos ? 0 : hole);
+  if (close == std::string::npos) hole = std::string::npos;
+  if (hole == std::string::npos || text.find_first_of("{}", close + 1) != std::string::npos) {
     Error(Code::kSyntax, role.template_where,
           hole == std::string::npos ? "a template without `{}`" : "a template with more than one `{}`")
         .Help("`{}` stands for the name of the weight: `\"{}.exp_avg\"`");

@@ -22,6 +22,7 @@ std::span<const Word> DefaultWords();      // inside `default`
 std::span<const Word> ExpressionWords();
 std::span<const std::string_view> Functions();
 std::span<const std::string_view> Flags();  // attributes of a statement without a value
+std::vector<std::string> Keys();            // those with one; in build_attribute.cpp, with what they may be
 
 // Whether a token ends a value of an expression: then `-` after it is an operator, elsewhere a sign.
 bool EndsValue(size_t type);

@@ -1,3 +1,4 @@
+#include "runtime/formats/dcp.h"
 #include "runtime/formats/deepspeed.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
@@ -13,7 +14,8 @@ const std::vector<const Format*>& AllFormats() {
   static const HfFormat hf;
   static const DeepSpeedFormat deepspeed;
   static const TorchFormat torch;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &deepspeed, &torch};
+  static const DcpFormat dcp;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &deepspeed, &torch, &dcp};
   return all;
 }
 

@@ -20,6 +20,8 @@
 namespace aoa::formats {
 namespace {
 
+using Kind = pickle::Value::Kind;
+
 // Under this key of a file's dictionary trainers keep the model's own.
 constexpr std::string_view kModelKey = "state_dict";
 
@@ -34,16 +36,18 @@ struct OneFile {
   bool only_tensors = true;
 };
 
-// What a message says of a file's objects when it has no tensor.
-std::string Describe(const std::string& name, const pickle::Value& object) {
-  const bool global = object.callable->Is(pickle::Value::Kind::kGlobal);
-  std::string callable = global ? object.callable->text : "another object";
-  std::replace(callable.begin(), callable.end(), ' ', '.');
-  return fmt::format("{} is made by {}", name.empty() ? "what it holds" : Quote(name), Quote(callable));
+bool IsDictionary(const pickle::Value& value) {
+  return value.Is(Kind::kDict) || value.IsMadeBy("collections OrderedDict");
 }
 
-bool IsDictionary(const pickle::Value& value) {
-  return value.Is(pickle::Value::Kind::kDict) || value.IsMadeBy("collections OrderedDict");
+// What a message says of a value of a class or function that is not known here; empty for other values.
+std::string Describe(const std::string& name, const pickle::Value& value) {
+  const pickle::Value* global = value.Is(Kind::kGlobal) ? &value : value.callable;
+  if (!global || IsDictionary(value)) return "";
+  std::string called = global->Is(Kind::kGlobal) ? global->text : "another object";
+  std::replace(called.begin(), called.end(), ' ', '.');
+  return fmt::format("{} {} {}", name.empty() ? "what it holds" : Quote(name),
+                     value.Is(Kind::kGlobal) ? "is" : "is made by", Quote(called));
 }
 
 Result<OneFile> ReadOne(const std::string& path) {
@@ -54,8 +58,7 @@ Result<OneFile> ReadOne(const std::string& path) {
     AOA_ASSIGN_OR_RETURN(auto tensor, out.file.TensorOf(value, name));
     if (!tensor) {
       out.only_tensors &= IsDictionary(value);
-      if (object.empty() && value.Is(pickle::Value::Kind::kObject) && !IsDictionary(value))
-        object = Describe(name, value);
+      if (object.empty()) object = Describe(name, value);
       return Status();
     }
     if (!IsUtf8(name)) return Status::Invalid(fmt::format("the name {} is not UTF-8", Quote(name)));
@@ -85,6 +88,21 @@ Result<uint32_t> AddTable(const std::string& path, const OneFile& file, SchemaMe
   }
   std::stable_sort(table.begin(), table.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
   return merger.Add(std::move(table));
+}
+
+using NamedValues = std::vector<std::pair<std::string, const pickle::Value*>>;
+
+// An ordered dictionary of tensors; in another one, if all their names begin with the key of the model's own.
+const pickle::Value* DictionaryOf(const NamedValues& values, pickle::Tree& tree) {
+  const std::string model = std::string(kModelKey) + ".";
+  const bool nested = !values.empty() && std::all_of(values.begin(), values.end(),
+                                                     [&](const auto& value) { return value.first.starts_with(model); });
+  pickle::Value* inner = tree.Call("collections OrderedDict", {});
+  for (const auto& [name, value] : values) tree.Set(inner, nested ? name.substr(model.size()) : name, value);
+  if (!nested) return inner;
+  pickle::Value* outer = tree.Dict();
+  tree.Set(outer, kModelKey, inner);
+  return outer;
 }
 
 }  // namespace
@@ -117,30 +135,18 @@ Result<TargetFile> LayOutTorchFile(const std::string& path, const std::vector<Ta
                                    const TorchFile* like) {
   pickle::Tree tree;
   TorchStorages storages(container, tree);
-  TensorValues values;
-  const std::string model = std::string(kModelKey) + ".";
-  const bool nested = !members.empty() && std::all_of(members.begin(), members.end(), [&](uint32_t member) {
-    return table[member].name.starts_with(model);
-  });
-  pickle::Value* dictionary = tree.Call("collections OrderedDict", {});
+  NamedValues values;
   for (uint32_t member : members) {
     const TargetTensor& tensor = table[member];
     if (TorchDTypeName(tensor.dtype).empty())
       return Status::Invalid(fmt::format("tensor {}: torch has no type {}", Quote(tensor.name), Name(tensor.dtype)));
-    const pickle::Value* value = storages.Tensor(tensor.dtype, tensor.shape);
-    values[tensor.name] = value;
-    tree.Set(dictionary, nested ? tensor.name.substr(model.size()) : tensor.name, value);
+    values.emplace_back(tensor.name, storages.Tensor(tensor.dtype, tensor.shape));
   }
   const pickle::Value* object = nullptr;
   if (like) {
-    AOA_ASSIGN_OR_RETURN(object, Surround(*like, values, tree));
+    AOA_ASSIGN_OR_RETURN(object, Surround(*like, TensorValues(values.begin(), values.end()), tree));
   }
-  if (!object && nested) {
-    pickle::Value* outer = tree.Dict();
-    tree.Set(outer, kModelKey, dictionary);
-    object = outer;
-  }
-  if (!object) object = dictionary;
+  if (!object) object = DictionaryOf(values, tree);
   AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, *object, storages));
   std::vector<PlacedTensor> placed;
   for (size_t i = 0; i < members.size(); ++i) placed.push_back({members[i], layout.storages[i]});

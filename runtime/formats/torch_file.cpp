@@ -263,8 +263,8 @@ std::vector<std::string> TorchFile::Suspicions() const {
   constexpr std::string_view kModules[] = {"os ",     "posix ",  "nt ",         "sys ",       "subprocess ",
                                            "socket ", "shutil ", "runpy ",      "importlib ", "pty ",
                                            "ctypes ", "pickle ", "webbrowser ", "commands "};
-  constexpr std::string_view kFunctions[] = {"builtins eval", "builtins exec", "builtins compile", "builtins open",
-                                             "builtins __import__"};
+  constexpr std::string_view kFunctions[] = {"builtins eval",    "builtins exec", "builtins execfile",
+                                             "builtins compile", "builtins open", "builtins __import__"};
   std::vector<std::string> out;
   for (const Value& node : tree_.nodes()) {
     if (node.kind != Kind::kObject || node.callable->kind != Kind::kGlobal) continue;
