@@ -41,7 +41,8 @@ class Collector {
 
   void Read(const ast::ExprPtr& expression) {
     if (!expression) return;
-    if (expression->kind == ast::Expr::Kind::kName) Dimension(expression->where, expression->text);
+    bool name = expression->kind == ast::Expr::Kind::kName || expression->kind == ast::Expr::Kind::kVariable;
+    if (name) Dimension(expression->where, expression->text);
     if (expression->kind == ast::Expr::Kind::kConfig) Add(Kind::kConfig, expression->where, expression->text);
     for (const ast::ExprPtr& arg : expression->args) Read(arg);
   }
