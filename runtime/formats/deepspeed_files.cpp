@@ -179,7 +179,8 @@ std::optional<DeepSpeedName> ParseDeepSpeedName(std::string_view name) {
 }
 
 std::string SpellDeepSpeedName(const DeepSpeedName& name) {
-  if (name.kind == DeepSpeedName::Kind::kLayer) return fmt::format("layer_{:02}-model_{:02}{}", name.item, name.model, kLayerEnd);
+  if (name.kind == DeepSpeedName::Kind::kLayer)
+    return fmt::format("layer_{:02}-model_{:02}{}", name.item, name.model, kLayerEnd);
   std::string out = name.prefix;
   if (name.data) out += fmt::format("zero_pp_rank_{}_", *name.data);
   return out + fmt::format("mp_rank_{:02}{}", name.model,
@@ -212,7 +213,7 @@ Status DeepSpeedFiles::CheckComplete(int64_t data, int64_t model) const {
   using Kind = DeepSpeedName::Kind;
   using Name = DeepSpeedName;
   MissingFiles missing;
-    std::map<Rank, std::string> by_rank, items;
+  std::map<Rank, std::string> by_rank, items;
   for (const auto& [rank, path] : models) by_rank[{0, rank}] = path;
   if (!models.empty())
     missing.Look(by_rank, 1, model, [](int64_t, int64_t m) { return Name{Kind::kModel, {}, m, 0, ""}; });
@@ -220,8 +221,9 @@ Status DeepSpeedFiles::CheckComplete(int64_t data, int64_t model) const {
     missing.Look(shards, data, model, [](int64_t d, int64_t m) { return Name{Kind::kModel, d, m, 0, ""}; });
   if (!optimizers.empty()) {
     const std::string prefix = PrefixOf(optimizers);
-    missing.Look(optimizers, data, model,
-                 [&](int64_t d, int64_t m) { return Name{Kind::kOptimizer, d, m, 0, prefix}; });
+    missing.Look(optimizers, data, model, [&](int64_t d, int64_t m) {
+      return Name{Kind::kOptimizer, d, m, 0, prefix};
+    });
   }
   std::vector<int64_t> numbers;  // of the items that have a file
   for (const auto& [rank, path] : layers) {

@@ -43,15 +43,15 @@ struct DeepSpeedFiles {
 
   std::string folder;
   std::string tag;
-  std::map<int64_t, std::string> models;     // by model-parallel rank
-  std::map<Rank, std::string> shards;        // model states of ZeRO-3
+  std::map<int64_t, std::string> models;  // by model-parallel rank
+  std::map<Rank, std::string> shards;     // model states of ZeRO-3
   std::map<Rank, std::string> optimizers;
-  std::map<Rank, std::string> layers;        // (item, tensor rank)
-  std::vector<std::string> parameters;       // of a universal checkpoint: names of folders below zero/
+  std::map<Rank, std::string> layers;   // (item, tensor rank)
+  std::vector<std::string> parameters;  // of a universal checkpoint: names of folders below zero/
   std::vector<std::string> notes;
 
   bool universal() const { return !parameters.empty(); }
-  int64_t data_ranks() const;    // those that names speak of; at least 1
+  int64_t data_ranks() const;  // those that names speak of; at least 1
   int64_t model_ranks() const;
   int64_t tensor_ranks() const;  // of layers
 

@@ -84,7 +84,8 @@ class Reader {
     for (const auto& [rank, path] : files_.shards) all.push_back(by_path_.at(path));
     int64_t data = files_.data_ranks(), model = files_.model_ranks();
     for (const TorchFile* file : all) {
-      const auto steps = NumberIn(file->root().Find("global_steps")), first = NumberIn(all[0]->root().Find("global_steps"));
+      const auto steps = NumberIn(file->root().Find("global_steps")),
+                 first = NumberIn(all[0]->root().Find("global_steps"));
       if (steps != first) {
         return Broken(*file, fmt::format("it is of step {}, and {} is of step {}: two steps in one folder",
                                          steps.value_or(0), Printable(all[0]->path()), first.value_or(0)));
@@ -109,8 +110,9 @@ class Reader {
     tp_ = files_.layers.empty() ? model : files_.tensor_ranks();
     pp_ = model / tp_;
     if (pp_ * tp_ != model) {
-      return Status::Invalid(fmt::format("{}: {} model-parallel ranks do not make stages of {} tensor ranks, as the layers' files have",
-                                         Printable(files_.folder), model, tp_));
+      return Status::Invalid(
+          fmt::format("{}: {} model-parallel ranks do not make stages of {} tensor ranks, as the layers' files have",
+                      Printable(files_.folder), model, tp_));
     }
     for (const TorchFile* file : models_) {
       AOA_RETURN_IF_ERROR(CheckDegree(*file, {"checkpoint_parallel_dimensions", "tp_degree"}, tp_));
@@ -229,8 +231,7 @@ class Reader {
     } else if (const Value* module = number < models_.size() ? models_[number]->root().Find("module") : nullptr) {
       AOA_RETURN_IF_ERROR(EachTensor(*models_[number], *module, weights));
     }
-    if (weights.empty())
-      return Status::Invalid(fmt::format("{}: it has no weights", Printable(LabelOf(m))));
+    if (weights.empty()) return Status::Invalid(fmt::format("{}: it has no weights", Printable(LabelOf(m))));
     std::unordered_map<std::string_view, const Shape*> shapes;
     for (const auto& group : shapes_[number]) {
       for (const NamedShape& s : group) shapes[s.name] = &s.shape;
@@ -279,9 +280,8 @@ class Reader {
   Status AddParameter(const std::string& name, const ZeroParameter& p, int64_t m) {
     if (p.states.empty()) return Status();  // of no elements
     auto type = types_.find(p.name);
-    const DType dtype = type != types_.end()
-                            ? type->second
-                            : RunDType(models_[static_cast<size_t>(m)]->root()).value_or(DType::kF32);
+    const DType dtype =
+        type != types_.end() ? type->second : RunDType(models_[static_cast<size_t>(m)]->root()).value_or(DType::kF32);
     if (third_) AOA_RETURN_IF_ERROR(composite_.Add(name, dtype, p.shape, p.states[0].parts, p.states[0].dtype));
     for (const ZeroState& state : p.states) {
       if (&state == &p.states[0] && dtype == state.dtype) continue;
@@ -300,8 +300,8 @@ class Reader {
       auto it = by_name.find(original->text);
       if (it == by_name.end() || it->second->states.empty() || by_name.contains(alias)) continue;
       const DType dtype = types_.contains(original->text) ? types_.at(original->text) : DType::kF32;
-      AOA_RETURN_IF_ERROR(composite_.Add(alias, dtype, it->second->shape, it->second->states[0].parts,
-                                         it->second->states[0].dtype));
+      AOA_RETURN_IF_ERROR(
+          composite_.Add(alias, dtype, it->second->shape, it->second->states[0].parts, it->second->states[0].dtype));
     }
     return Status();
   }
@@ -365,8 +365,10 @@ class Reader {
     const std::string model = models_.empty() ? "" : models_[0]->path();
     const std::string optimizer = files_.optimizers.empty() ? "" : files_.optimizers.begin()->second;
     for (TorchFile& file : opened_) {  // the last step: what points into them is done
-      if (file.path() == model) kept->model = std::move(file);
-      else if (file.path() == optimizer) kept->optimizer = std::move(file);
+      if (file.path() == model)
+        kept->model = std::move(file);
+      else if (file.path() == optimizer)
+        kept->optimizer = std::move(file);
     }
     schema_.preserved = std::move(kept);
   }
@@ -404,7 +406,8 @@ void NoteSuspicions(const TorchFile& file, Schema& schema) {
 }
 
 std::optional<DType> RunDType(const Value& root) {
-  for (auto [key, type] : {std::pair("bf16", DType::kBF16), std::pair("bfloat16", DType::kBF16), std::pair("fp16", DType::kF16)}) {
+  for (auto [key, type] :
+       {std::pair("bf16", DType::kBF16), std::pair("bfloat16", DType::kBF16), std::pair("fp16", DType::kF16)}) {
     if (NumberIn(FindPath(root, {"ds_config", key, "enabled"})) == 1) return type;
   }
   return std::nullopt;

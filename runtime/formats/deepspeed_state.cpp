@@ -85,37 +85,35 @@ Result<const Value*> DeepSpeedState::Model(const Value* module, const Value* sha
   Value* degrees = tree.Dict();
   tree.Set(degrees, "pp_degree", tree.Int(mesh_.pp));
   tree.Set(degrees, "tp_degree", tree.Int(mesh_.tp));
-  const std::map<std::string, const Value*, std::less<>> ours = {
-      {"module", module},
-      {"optimizer", tree.None()},
-      {"param_shapes", shapes},
-      {"frozen_param_shapes", tree.None()},
-      {"shared_params", tree.Dict()},
-      {"frozen_param_fragments", tree.None()},
-      {"dp_world_size", tree.Int(mesh_.dp)},
-      {"mp_world_size", tree.Int(mesh_.pp * mesh_.tp)},
-      {"checkpoint_parallel_dimensions", degrees},
-      {"ds_config", ValueOf(ds_config_, tree)},
-      {"ds_version", tree.Text(kVersion)}};
-  std::vector<std::pair<std::string, const Value*>> defaults = {
-      {"module", nullptr},
-      {"buffer_names", tree.List({})},
-      {"optimizer", nullptr},
-      {"param_shapes", nullptr},
-      {"frozen_param_shapes", nullptr},
-      {"shared_params", nullptr},
-      {"frozen_param_fragments", nullptr},
-      {"lr_scheduler", tree.None()},
-      {"data_sampler", tree.None()},
-      {"random_ltd", tree.None()},
-      {"skipped_steps", tree.Int(0)},
-      {"global_steps", tree.Int(steps_)},
-      {"global_samples", tree.Int(0)},
-      {"dp_world_size", nullptr},
-      {"mp_world_size", nullptr},
-      {"checkpoint_parallel_dimensions", nullptr},
-      {"ds_config", nullptr},
-      {"ds_version", nullptr}};
+  const std::map<std::string, const Value*, std::less<>> ours = {{"module", module},
+                                                                 {"optimizer", tree.None()},
+                                                                 {"param_shapes", shapes},
+                                                                 {"frozen_param_shapes", tree.None()},
+                                                                 {"shared_params", tree.Dict()},
+                                                                 {"frozen_param_fragments", tree.None()},
+                                                                 {"dp_world_size", tree.Int(mesh_.dp)},
+                                                                 {"mp_world_size", tree.Int(mesh_.pp * mesh_.tp)},
+                                                                 {"checkpoint_parallel_dimensions", degrees},
+                                                                 {"ds_config", ValueOf(ds_config_, tree)},
+                                                                 {"ds_version", tree.Text(kVersion)}};
+  std::vector<std::pair<std::string, const Value*>> defaults = {{"module", nullptr},
+                                                                {"buffer_names", tree.List({})},
+                                                                {"optimizer", nullptr},
+                                                                {"param_shapes", nullptr},
+                                                                {"frozen_param_shapes", nullptr},
+                                                                {"shared_params", nullptr},
+                                                                {"frozen_param_fragments", nullptr},
+                                                                {"lr_scheduler", tree.None()},
+                                                                {"data_sampler", tree.None()},
+                                                                {"random_ltd", tree.None()},
+                                                                {"skipped_steps", tree.Int(0)},
+                                                                {"global_steps", tree.Int(steps_)},
+                                                                {"global_samples", tree.Int(0)},
+                                                                {"dp_world_size", nullptr},
+                                                                {"mp_world_size", nullptr},
+                                                                {"checkpoint_parallel_dimensions", nullptr},
+                                                                {"ds_config", nullptr},
+                                                                {"ds_version", nullptr}};
   if (pipeline) {
     defaults.emplace_back("args", nullptr);
     defaults.emplace_back("checkpoint_version", tree.Float(3.0));

@@ -40,8 +40,7 @@ class DeepSpeedState {
   std::string_view version() const;
 
  private:
-  Result<const pickle::Value*> Kept(const TorchFile* file, const pickle::Value* value,
-                                    pickle::Tree& tree) const;
+  Result<const pickle::Value*> Kept(const TorchFile* file, const pickle::Value* value, pickle::Tree& tree) const;
   const pickle::Value* KeptInModel(std::string_view key) const;
   Result<const pickle::Value*> Arguments(pickle::Tree& tree) const;
 

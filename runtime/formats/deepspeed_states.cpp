@@ -144,9 +144,9 @@ class StateReader {
                                             Printable(ranks_[0].file->path())));
         }
         if (group.step != first.step) {
-          return Broken(file, fmt::format("it is of step {}, and {} is of step {}: two steps in one folder",
-                                          group.step.value_or(0), Printable(ranks_[0].file->path()),
-                                          first.step.value_or(0)));
+          return Broken(file,
+                        fmt::format("it is of step {}, and {} is of step {}: two steps in one folder",
+                                    group.step.value_or(0), Printable(ranks_[0].file->path()), first.step.value_or(0)));
         }
       }
     }
@@ -212,10 +212,10 @@ class StateReader {
       const int64_t stripped = partition.part - partition.Padding(static_cast<int64_t>(r));
       for (const FlatTensor& tensor : flat_[r][g].tensors) {
         if (tensor.length() == partition.part || tensor.length() == stripped) continue;
-        return Broken(*ranks_[r].file,
-                      fmt::format("{} of group {} has {} elements: of {} over {} ranks it would be {}, or {} padded",
-                                  Quote(tensor.role), g, tensor.length(), partition.total, count(), stripped,
-                                  partition.part));
+        return Broken(
+            *ranks_[r].file,
+            fmt::format("{} of group {} has {} elements: of {} over {} ranks it would be {}, or {} padded",
+                        Quote(tensor.role), g, tensor.length(), partition.total, count(), stripped, partition.part));
       }
     }
     return Status();
@@ -233,8 +233,9 @@ class StateReader {
                NumberIn(address->state->Find("numel")) != window.count;
     }
     if (wrong > 0) {
-      notes_.push_back(fmt::format("{}: {} windows of `param_slice_mappings` are not those of `param_shapes`, which are right",
-                                   Printable(ranks_[r].file->path()), wrong));
+      notes_.push_back(
+          fmt::format("{}: {} windows of `param_slice_mappings` are not those of `param_shapes`, which are right",
+                      Printable(ranks_[r].file->path()), wrong));
     }
   }
 
@@ -246,9 +247,9 @@ class StateReader {
       for (size_t g = 0; g < flat_[0].size(); ++g) {
         for (const FlatTensor& tensor : flat_[r][g].tensors) {
           if (tensor.length() == flat_[0][g].tensors[0].length()) continue;
-          return Broken(*ranks_[r].file, fmt::format("{} of sub-group {} has {} elements, {} would be right",
-                                                     Quote(tensor.role), g, tensor.length(),
-                                                     flat_[0][g].tensors[0].length()));
+          return Broken(*ranks_[r].file,
+                        fmt::format("{} of sub-group {} has {} elements, {} would be right", Quote(tensor.role), g,
+                                    tensor.length(), flat_[0][g].tensors[0].length()));
         }
       }
     }

@@ -76,7 +76,8 @@ Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table) {
     if (table[i].role.empty()) continue;
     auto place = places.find(table[i].weight);
     if (place == places.end())
-      return Status::Usage(fmt::format("the state {} is on a rank that does not have its weight", Quote(table[i].name)));
+      return Status::Usage(
+          fmt::format("the state {} is on a rank that does not have its weight", Quote(table[i].name)));
     AOA_RETURN_IF_ERROR(AddState(table, i, out.groups[place->second.first][place->second.second]));
     out.states = true;
   }
@@ -88,8 +89,9 @@ Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table) {
     }
   }
   if (out.states && first && !first->master) {
-    return Status::Usage(fmt::format("the source has optimizer states without fp32 weights, which DeepSpeed needs beside {}",
-                                     Quote(table[first->weight].name)));
+    return Status::Usage(
+        fmt::format("the source has optimizer states without fp32 weights, which DeepSpeed needs beside {}",
+                    Quote(table[first->weight].name)));
   }
   return out;
 }
@@ -141,7 +143,8 @@ Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& obje
   std::vector<uint64_t> ends = layout.storages;  // where the windows of each storage end so far
   for (const Piece& piece : pieces_) {
     const auto width = static_cast<uint64_t>(Width(storages_.dtype(piece.storage)));
-    PlacedTensor tensor{piece.window.member, layout.storages[piece.storage] + static_cast<uint64_t>(piece.window.at) * width};
+    PlacedTensor tensor{piece.window.member,
+                        layout.storages[piece.storage] + static_cast<uint64_t>(piece.window.at) * width};
     if (!piece.whole) {
       tensor.first = piece.window.first;
       tensor.count = piece.window.count;

@@ -19,7 +19,7 @@ namespace aoa::formats {
 // A weight with its states, as numbers in the table of its rank.
 struct DeepSpeedWeight {
   uint32_t weight = 0;
-  std::optional<uint32_t> master;                          // the weight itself, if it is f32
+  std::optional<uint32_t> master;                         // the weight itself, if it is f32
   std::vector<std::pair<std::string, uint32_t>> moments;  // by key: "exp_avg"
   std::optional<uint32_t> step;
 };

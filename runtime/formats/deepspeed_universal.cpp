@@ -1,8 +1,8 @@
 // Universal checkpoints: a folder for each parameter, whose files hold the whole tensor, in f32, whatever the mesh was.
 //
-//   zero/NAME/fp32.pt, exp_avg.pt, exp_avg_sq.pt     {"param": tensor, "cat_dim": 0, ...}, or after ZeRO-3 a flat tensor
-//   zero/NAME/step.pt                                a number
-//   mp_rank_TT_model_states.pt                       as it was: the 16-bit weights, if one rank has them all
+//   zero/NAME/fp32.pt, exp_avg.pt, exp_avg_sq.pt     {"param": tensor, "cat_dim": 0, ...}, or after ZeRO-3 a flat
+//   tensor zero/NAME/step.pt                                a number mp_rank_TT_model_states.pt as it was: the 16-bit
+//   weights, if one rank has them all
 //
 // Source: deepspeed/checkpoint/ds_to_universal.py and its output in 0.19.8.
 #include <fmt/format.h>
@@ -112,12 +112,13 @@ class UniversalReader {
     const std::span parts(&part, 1);
     if (role == "step") return composite_.Add(parameter + ".step", tensor->dtype, tensor->shape, parts);
     Shape shape = tensor->shape;
-    if (auto known = shapes_.find(parameter); known != shapes_.end() && shape.size() == 1 &&
-                                              ElementCount(known->second) == ElementCount(shape))
+    if (auto known = shapes_.find(parameter);
+        known != shapes_.end() && shape.size() == 1 && ElementCount(known->second) == ElementCount(shape))
       shape = known->second;
     const DType dtype = DTypeOf(parameter);
     if (role == kMaster) {
-      if (!weights_.contains(parameter)) AOA_RETURN_IF_ERROR(composite_.Add(parameter, dtype, shape, parts, tensor->dtype));
+      if (!weights_.contains(parameter))
+        AOA_RETURN_IF_ERROR(composite_.Add(parameter, dtype, shape, parts, tensor->dtype));
       if (dtype == tensor->dtype) return Status();
     }
     return composite_.Add(parameter + "." + role, tensor->dtype, shape, parts);

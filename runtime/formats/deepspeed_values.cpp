@@ -78,8 +78,7 @@ json ToJson(const Value& value, int depth, int64_t& left) {
     }
     case Kind::kDict:
     case Kind::kObject: {
-      if (value.Is(Kind::kObject) && !HoldsAttributes(value) && value.entries.empty())
-        return json::value_t::discarded;
+      if (value.Is(Kind::kObject) && !HoldsAttributes(value) && value.entries.empty()) return json::value_t::discarded;
       json out = json::object();
       for (const auto& [name, member] : MembersOf(value)) {
         if (name.empty() || !IsUtf8(name)) continue;

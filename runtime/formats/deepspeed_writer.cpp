@@ -55,7 +55,10 @@ class Writer {
         options_(options),
         mesh_(mesh),
         tables_(std::move(tables)),
-        stage_(options.variant == "zero2" ? 2 : options.variant == "zero3" ? 3 : options.variant == "mp" ? 0 : 1),
+        stage_(options.variant == "zero2"   ? 2
+               : options.variant == "zero3" ? 3
+               : options.variant == "mp"    ? 0
+                                            : 1),
         state_(dynamic_cast<const DeepSpeedKept*>(options.preserved.get()), options.config, mesh, stage_,
                tables_.empty() ? DType::kF32 : tables_[0].dtype) {}
 
@@ -72,7 +75,8 @@ class Writer {
       if (options_.variant == "pipeline" && place.d == 0) AOA_RETURN_IF_ERROR(Layers(place));
       if (stage_ > 0 && (stage_ == 3 || ranked().states)) AOA_RETURN_IF_ERROR(OptimizerStates(place));
       if (options_.variant == "mp" && ranked().states)
-        return Status::Usage("variant mp has no place for optimizer states: leave --states out, or take another variant");
+        return Status::Usage(
+            "variant mp has no place for optimizer states: leave --states out, or take another variant");
     }
     layout_.extras.push_back({"latest", state_.tag()});
     if (options_.variant == "pipeline") layout_.extras.push_back({"latest_checkpointed_iteration.txt", Iteration()});
@@ -109,7 +113,8 @@ class Writer {
     for (const auto& group : ranked().groups) {
       size_t at = 0;
       for (size_t count : SubGroups(ItemsOf(group), mesh_.dp, SubGroupSize())) {
-        out.emplace_back(group.begin() + static_cast<ptrdiff_t>(at), group.begin() + static_cast<ptrdiff_t>(at + count));
+        out.emplace_back(group.begin() + static_cast<ptrdiff_t>(at),
+                         group.begin() + static_cast<ptrdiff_t>(at + count));
         at += count;
       }
     }
@@ -158,8 +163,9 @@ class Writer {
     }
     DeepSpeedName name{DeepSpeedName::Kind::kModel, {}, mesh_.ModelRank(place), 0, ""};
     if (stage_ == 3) name.data = place.d;
-    AOA_ASSIGN_OR_RETURN(const Value* object, stage_ == 0 ? state_.Plain(module, file.tree())
-                                                          : state_.Model(module, Shapes(file.tree()), pipeline, file.tree()));
+    AOA_ASSIGN_OR_RETURN(const Value* object, stage_ == 0
+                                                  ? state_.Plain(module, file.tree())
+                                                  : state_.Model(module, Shapes(file.tree()), pipeline, file.tree()));
     return Add(file, PathOf(name), object);
   }
 
@@ -222,9 +228,10 @@ class Writer {
     int64_t number = 0;
     for (const auto& list : lists) {
       if (!list[0].master) {
-        return Status::Usage(fmt::format("variant {} stores weights as the optimizer's fp32 weights, and the source has none for {}: "
-                                         "convert with --states from a checkpoint that has them",
-                                         options_.variant, Quote(table()[list[0].weight].name)));
+        return Status::Usage(
+            fmt::format("variant {} stores weights as the optimizer's fp32 weights, and the source has none for {}: "
+                        "convert with --states from a checkpoint that has them",
+                        options_.variant, Quote(table()[list[0].weight].name)));
       }
       const auto items = ItemsOf(list);
       const ZeroPartition partition = stage_ == 3 ? PartitionEach(items, mesh_.dp) : PartitionFlat(items, mesh_.dp);
@@ -291,8 +298,8 @@ class Writer {
 
   Status Universal() {
     if (mesh_.pp * mesh_.tp * mesh_.dp != 1)
-      return Status::Usage(fmt::format("a universal checkpoint holds whole tensors: write it without a mesh, not {}",
-                                       content_.mesh));
+      return Status::Usage(
+          fmt::format("a universal checkpoint holds whole tensors: write it without a mesh, not {}", content_.mesh));
     if (content_.ranks.empty()) return Status();
     rank_ = content_.ranks[0].first;
     number_ = content_.ranks[0].second;
@@ -323,8 +330,10 @@ class Writer {
     if (name.find('/') != std::string::npos || name == "." || name == "..")
       return Status::Usage(fmt::format("{} can be no name of a folder, as universal checkpoints need", Quote(name)));
     if (!weight.master) {
-      return Status::Usage(fmt::format("a universal checkpoint holds fp32 weights, and the source has none for {}: convert "
-                                       "with --states from a checkpoint that has them", Quote(name)));
+      return Status::Usage(
+          fmt::format("a universal checkpoint holds fp32 weights, and the source has none for {}: convert "
+                      "with --states from a checkpoint that has them",
+                      Quote(name)));
     }
     std::vector<std::pair<std::string, uint32_t>> states = {{"fp32", *weight.master}};
     states.insert(states.end(), weight.moments.begin(), weight.moments.end());

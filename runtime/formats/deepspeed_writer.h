@@ -1,5 +1,5 @@
-// DeepSpeed checkpoints that are written: which files there are, what objects they hold, and which windows of the ranks'
-// blocks lie in them.
+// DeepSpeed checkpoints that are written: which files there are, what objects they hold, and which windows of the
+// ranks' blocks lie in them.
 #pragma once
 
 #include "compiler/core/layout.h"

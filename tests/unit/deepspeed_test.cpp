@@ -65,8 +65,9 @@ TEST(DeepSpeedFiles, NamesAreReadAndSpelled) {
     EXPECT_EQ(SpellDeepSpeedName(*parsed), name);
   }
   EXPECT_TRUE(ParseDeepSpeedName("layer_02-model_states.pt"));
-  for (std::string name : {"mp_rank_00_optim_states.pt", "mp_rank_-1_model_states.pt", "layer_x-model_states.pt",
-                           "mp_rank_99999999999999999999_model_states.pt", "zero_pp_rank_0_mp_rank_00_model_states.pt.old"})
+  for (std::string name :
+       {"mp_rank_00_optim_states.pt", "mp_rank_-1_model_states.pt", "layer_x-model_states.pt",
+        "mp_rank_99999999999999999999_model_states.pt", "zero_pp_rank_0_mp_rank_00_model_states.pt.old"})
     EXPECT_FALSE(ParseDeepSpeedName(name)) << name;
 }
 
@@ -77,7 +78,8 @@ TEST(DeepSpeedFiles, MissingOnesAreListed) {
   scratch.Write("global_step2/zero_pp_rank_2_mp_rank_01_optim_states.pt", "");
   auto found = FindDeepSpeedFiles(scratch.root());
   ASSERT_FALSE(found.ok());
-  EXPECT_THAT(found.status().message(), HasSubstr("`mp_rank_01_model_states.pt`, `zero_pp_rank_0_mp_rank_00_optim_states.pt`"));
+  EXPECT_THAT(found.status().message(),
+              HasSubstr("`mp_rank_01_model_states.pt`, `zero_pp_rank_0_mp_rank_00_optim_states.pt`"));
   EXPECT_THAT(found.status().message(), HasSubstr("are missing"));
 }
 
