@@ -2,6 +2,7 @@
 #include "runtime/formats/deepspeed.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
+#include "runtime/formats/megatron.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/formats/torch.h"
 
@@ -14,8 +15,9 @@ const std::vector<const Format*>& AllFormats() {
   static const HfFormat hf;
   static const DeepSpeedFormat deepspeed;
   static const TorchFormat torch;
+  static const MegatronFormat megatron;
   static const DcpFormat dcp;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &deepspeed, &torch, &dcp};
+  static const std::vector<const Format*> all = {&safetensors, &hf, &megatron, &deepspeed, &torch, &dcp};
   return all;
 }
 

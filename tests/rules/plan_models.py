@@ -16,6 +16,7 @@ import checkpoint  # noqa: E402
 import tables  # noqa: E402
 
 
+
 def check_table(model, tensors):
     """What is wrong with a table, or ''."""
     elements = sum(math.prod(shape) for _, shape in tensors.values())

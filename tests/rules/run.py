@@ -27,6 +27,7 @@ import checkpoint  # noqa: E402
 import tables  # noqa: E402
 
 
+
 class Layout:
     def __init__(self, text):
         self.text = text
@@ -99,9 +100,9 @@ class Family:
         if not self.judge('cases', '' if (self.data / 'cases.json').exists() else f'tests/data/rules/{self.rules.stem}/cases.json is missing'): return
         cases = json.loads((self.data / 'cases.json').read_text())
         covered = {Layout(x).side for model in cases.values() for x in model['layouts'] + model.get('only_home', [])}
-        sides = tables.sides(self.rules)
-        self.judge('sides', ', '.join(s for s in sides if s not in covered))
-        for name, case in cases.items(): self.run_model(name, case, Layout(sides[0]))
+        names = tables.sides(self.rules)
+        self.judge('sides', ', '.join(s for s in names if s not in covered))
+        for name, case in cases.items(): self.run_model(name, case, Layout(names[0]))
 
     def run_model(self, name, case, home):
         with tempfile.TemporaryDirectory(prefix='rules-') as folder:
