@@ -131,9 +131,9 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
       return std::nullopt;
     }
     source.config = ParseConfiguration(*text, options.config, session);
-  } else if (!source.schema.config.empty()) {
-    source.config =
-        ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
+  } else {
+    source.config = ConfigurationOf(source.schema, session);
+    if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -163,13 +163,28 @@ std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Se
   return std::nullopt;
 }
 
+std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session) {
+  if (schema.config.empty()) return std::nullopt;
+  return ParseConfiguration(schema.config, fmt::format("the configuration of {}", schema.path), session);
+}
+
+bool IsWhole(const Schema& schema, Session& session) {
+  if (!schema.has_mesh || schema.files.size() <= 1) return true;
+  session.diagnostics
+      .Error(Code::kFile, {},
+             fmt::format("{}: {} ranks, whose shapes do not say which axes are cut", diag::Printable(schema.path),
+                         schema.files.size()))
+      .Help("draft the side of a checkpoint of one rank, then write `mesh` and the cuts: `[h f@tp]`");
+  return false;
+}
+
 bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from,
                           const std::string& to) {
   bind::Request request;
   request.from = from;
   request.to = to;
   request.definitions = options.definitions;
-  request.config = source.config ? &*source.config : nullptr;
+  request.config = source.common ? &*source.common : source.config ? &*source.config : nullptr;
   request.mesh_from = options.mesh_from;
   request.mesh_to = options.mesh_to;
   request.states = options.states;
@@ -217,6 +232,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   }
   Planned planned;
   auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr);
+  if (!config) config = source.common;
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;
   write.variant = variant;

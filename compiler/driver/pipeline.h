@@ -27,6 +27,7 @@ struct Source {
   std::string path;
   Schema schema;
   std::optional<nlohmann::json> config;
+  std::optional<nlohmann::json> common;  // the same as the rules' dimensions spell it, if the side spells it otherwise
 };
 // Reads the source of a run; `spec` has a path.
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
@@ -34,6 +35,10 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
 
 // Reads a checkpoint of whatever format it is.
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session);
+// Its configuration. Nothing if it carries none, or if a diagnostic was reported.
+std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session);
+// Whether its files hold whole tensors, as what is drafted from names and shapes needs. Else a diagnostic.
+bool IsWhole(const Schema& schema, Session& session);
 
 // What is known once the rules have met the headers.
 struct Compiled {

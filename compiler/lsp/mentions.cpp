@@ -129,8 +129,8 @@ class Collector {
   // ------------------------------------------------------------ lines of a side
 
   void Read(const ast::Format&) {}
-  void Read(const ast::Like& node) { Add(Kind::kSide, node.side.where, node.side.text); }
   void Read(const ast::MeshLine& node) { Axes(node.axes); }
+  void Read(const ast::Like& node) { Add(Kind::kSide, node.side.where, node.side.text); }
   void Read(const ast::Overlay& node) {
     Axes(node.axes);
     Axes(node.on);

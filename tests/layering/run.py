@@ -9,10 +9,10 @@ import re, sys
 from pathlib import Path
 
 # Data flows down: a folder includes itself and those before it.
-PHASES = ['core', 'diag', 'parse', 'bind', 'prove', 'index', 'plan', 'codegen', 'lsp', 'driver']
+PHASES = ['core', 'diag', 'parse', 'bind', 'prove', 'index', 'plan', 'draft', 'codegen', 'lsp', 'driver']
 RUNTIME = ['io', 'formats', 'exec']
 CORE_LIBRARY = re.compile(r'[a-z_0-9]+')          # headers of the standard library have no dot and no slash
-OWNERS = {'antlr4': 'compiler/parse', 'llvm': 'compiler/codegen'}
+OWNERS = {'antlr4': 'compiler/parse', 'llvm': 'compiler/codegen', 'yaml-cpp': 'compiler/draft'}
 
 FAMILIES = re.compile(r'\b(llama\d?|alpaca|qwen\w*|baichuan\w*|chatglm\w*|glm\w*|bloom|mistral|mixtral|gpt\w*|internlm\w*|gemma\w*|'
                       r'deepseek\w*|smollm\w*)\b', re.I)
@@ -20,7 +20,7 @@ FRAMEWORKS = re.compile(r'paddle|megatron|deepspeed|internevo|mindspore|mindform
 # What users read as examples of what to type is no knowledge of a family or a framework.
 EXAMPLES = {'compiler/driver/help.h'}
 # Paddle's statements are part of the language (docs/language.md), so its phases may speak of them.
-STATEMENTS = ('compiler/parse/', 'compiler/bind/', 'compiler/prove/')
+STATEMENTS = ('compiler/parse/', 'compiler/bind/', 'compiler/prove/', 'compiler/draft/')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")', re.M)
 
