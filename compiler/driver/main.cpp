@@ -30,7 +30,7 @@ struct Command {
 };
 constexpr Command kCommands[] = {
     {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff},       {"digest", aoa::driver::RunDigest},
-    {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats},
+    {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats}, {"layouts", aoa::driver::RunLayouts},
 };
 
 // A command with a name like `word`, if `word` is no file.

@@ -128,8 +128,9 @@ class RulesCommand {
     auto source = ReadSource(*unit_, *options_.from, options_, session_);
     if (!source) return false;
     source_ = std::move(*source);
-    auto compiled =
-        Compile(*unit_, source_, MakeRequest(options_, source_, options_.from->side, options_.to->side), session_);
+    bind::Request request = MakeRequest(*unit_, options_, source_, options_.from->side, options_.to->side, session_);
+    if (session_.diagnostics.HasErrors()) return false;
+    auto compiled = Compile(*unit_, source_, request, session_);
     if (!compiled) return false;
     compiled_.emplace(std::move(*compiled));
     if (options_.emit == "types" || options_.emit == "map" || options_.emit == "index") return true;

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "compiler/bind/program.h"
@@ -29,9 +31,9 @@ class Layouts {
  public:
   Layouts(const bind::End& end, diag::Diagnostics& diagnostics) : end_(end), diagnostics_(diagnostics) {}
 
-  // The layout of tensors of a type; `flat` for states that are flattened, padded and cut along the end's zero axis.
-  // `name` and `where` are for messages. Nothing, and a diagnostic, if a cut does not divide.
-  const Layout* Of(uint32_t type, bool flat, const std::string& name, SourceRange where);
+  // The layout of a tensor. States may be flattened, padded and cut along the end's zero axis. Nothing, and a
+  // diagnostic, if a cut does not divide.
+  const Layout* Of(bind::TensorId id);
 
   // Reports a tensor whose ranks do not hold all of it. False if `held`, by block, lacks one that has elements.
   bool CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name, SourceRange where);
@@ -43,10 +45,13 @@ class Layouts {
   bool HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const;
   void ReportLost(int64_t elements, int64_t held, const std::string& name, SourceRange where);
   std::optional<Layout> Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const;
+  std::optional<Layout> MakeSharded(const TensorType& type, uint32_t cuts, const std::string& name, SourceRange where);
+  void Check(std::optional<Layout>& layout, const TensorType& type, const std::string& name, SourceRange where);
 
   const bind::End& end_;
   diag::Diagnostics& diagnostics_;
-  std::map<std::pair<uint32_t, bool>, std::optional<Layout>> layouts_;
+  // By type, whether it is flat, and the number of cuts that a layout gives.
+  std::map<std::tuple<uint32_t, bool, uint32_t>, std::optional<Layout>> layouts_;
 };
 
 }  // namespace aoa::plan

@@ -1,5 +1,6 @@
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
+#include "runtime/formats/mindspore.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/formats/torch.h"
 
@@ -11,7 +12,8 @@ const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
   static const TorchFormat torch;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch};
+  static const MindSporeFormat mindspore;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &mindspore};
   return all;
 }
 
