@@ -11,7 +11,7 @@ lexer grammar AoaLexer;
 tokens {
   END,                                                          // the end of a line that ends an item
   FAMILY, IMPORT, DIMS, SIDE, MAP, DEFAULT,                     // first words of a line
-  FORMAT, MESH, OVERLAY, PLACE, STATE, SCALAR, ZERO, CONFIG, REMOVE,
+  FORMAT, LIKE, MESH, OVERLAY, PLACE, STATE, SCALAR, ZERO, CONFIG, REMOVE,
   FOR, IF, ELSE, ELSE_IF,
   AXIS, VALUE,
   FROM, TO,                                                     // words inside a line of a side or a `default` block
@@ -76,6 +76,7 @@ mode EXPRESSION;
 
 CONFIG_KEY : 'config' ('.' [A-Za-z0-9_]+)+ ;
 UNKNOWN : '_' ;
+NUMBER_OF : '$' [A-Za-z_] [A-Za-z0-9_]* ;
 IDENT : [A-Za-z_] [A-Za-z0-9_]* ;
 EXPRESSION_NUMBER : DIGITS ('.' DIGITS)? EXPONENT? -> type(NUMBER) ;
 RANGE : '..' ;

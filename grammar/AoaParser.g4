@@ -50,6 +50,7 @@ sideHead : SIDE name = word ;
 
 sideItem
   : format = formatLine
+  | like = likeLine
   | mesh = meshLine
   | overlay = overlayLine
   | place = placeLine
@@ -64,6 +65,7 @@ sideItem
   ;
 
 formatLine : FORMAT name = word (variant = word)? END ;
+likeLine : LIKE name = word END ;
 meshLine : MESH axes += word (COMMA axes += word)* END ;
 overlayLine : OVERLAY axes += word (COMMA axes += word)* ON over += word (COMMA over += word)* END ;
 
@@ -167,7 +169,7 @@ expression : values += disjunction (OTHERWISE values += disjunction)* ;
 disjunction : parts += conjunction (OR parts += conjunction)* ;
 conjunction : parts += negation (AND parts += negation)* ;
 negation : (nots += NOT)* value = comparison ;
-comparison : left = additive (sign = (IS_EQUAL | NOT_EQUAL | LESS | LESS_EQUAL | GREATER | GREATER_EQUAL) right = additive)? ;
+comparison : left = additive (sign = (IS_EQUAL | NOT_EQUAL | LESS | LESS_EQUAL | GREATER | GREATER_EQUAL | IN) right = additive)? ;
 additive : terms += multiplicative (signs += (PLUS | MINUS) terms += multiplicative)* ;
 multiplicative : factors += factor (signs += (STAR | SLASH | PERCENT) factors += factor)* ;
 factor : (minuses += MINUS)* value = primary ;
@@ -178,6 +180,7 @@ primary
   | truth = (TRUE | FALSE)
   | key = CONFIG_KEY
   | name = IDENT
+  | variable = NUMBER_OF
   | function = FUNCTION LPAREN arguments += expression (COMMA arguments += expression)* RPAREN
   // More than one value side by side is the alias of dims, `n = (g r)`.
   | open = LPAREN first = expression (beside += primary)* RPAREN

@@ -49,8 +49,6 @@ class Binder {
   void AddImplicit(size_t end, const Operand& operand, const Statement& statement, const Operand* partner,
                    size_t partner_end);
   void LinkFamilies();
-  std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Ranges(const Context& context, size_t end,
-                                                                           bool report);
   std::optional<int64_t> FamilyNamed(size_t end, const std::string& text) const;
   void CheckPartnerType(const Family& family, SourceRange where);
   std::optional<Pattern> Resolved(size_t end, const Pattern& pattern) const;
@@ -70,6 +68,7 @@ class Binder {
     size_t axis_number;
     uint32_t family;
     std::vector<Observation> observations;
+    bool whole = false;  // chunks were seen: what they say is of the uncut axis
     bool done = false;
   };
   void CollectFacts();
@@ -105,6 +104,8 @@ class Binder {
   std::optional<std::string> GlobalName(const FileGroup& group, const StoredTensor& stored, const Match& match);
   std::optional<std::vector<int64_t>> GlobalValues(const Family& family, const Match& match,
                                                    const std::vector<int64_t>& stages);
+  const Shape& WholeStored(const StoredTensor& stored) const;
+  void CheckWhole(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file);
   TensorId AddSourceTensor(const FileGroup& group, const StoredTensor& stored, const Match& match);
   uint32_t TypeOf(size_t end, uint32_t family, const Shape* any_from);
   void CheckSource();
@@ -121,6 +122,7 @@ class Binder {
   void TieSource();
   void TieTarget();
   static std::string OriginalName(const End& end, const Family& copy, const std::string& name);
+  void CopyNames(size_t end, const Family& copy, Assignment& values, std::vector<std::string>& names);
   uint32_t TieView(size_t end, uint32_t original_type, uint32_t copy_type, const Family& original, const Family& copy);
 
   const Unit& unit_;

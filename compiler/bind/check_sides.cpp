@@ -112,8 +112,11 @@ class SideChecker {
   void CheckRoles() {
     for (const auto& line : side_.roles) {
       const std::string& text = line.node->name_template;
-      size_t at = text.find("{}");
-      if (at == std::string::npos || text.find("{}", at + 2) != std::string::npos) {
+      size_t at = text.find('{'), close = text.find('}');
+      bool one = at != std::string::npos && close != std::string::npos && at < close &&
+                 text.find_first_of("{}", close + 1) == std::string::npos &&
+                 text.find('{', at + 1) == std::string::npos;
+      if (!one) {
         diagnostics_
             .Error(Code::kSyntax, line.node->template_where,
                    fmt::format("the template \"{}\" does not hold one `{{}}`", diag::Printable(text)))
@@ -151,11 +154,11 @@ class SideChecker {
     std::vector<std::string> a = declaration.pattern.Variables(), b = original->pattern.Variables();
     std::sort(a.begin(), a.end());
     std::sort(b.begin(), b.end());
-    if (a != b) {
-      diagnostics_.Error(
-          Code::kNamePattern, reference.where,
-          fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
-    }
+    // A tensor may have several copies: one for each number of a variable that only they have.
+    if (declaration.tied ? std::includes(a.begin(), a.end(), b.begin(), b.end()) : a == b) return;
+    diagnostics_.Error(
+        Code::kNamePattern, reference.where,
+        fmt::format("`{}` and `{}` have different variables", declaration.pattern.text(), reference.text()));
   }
 
   void CheckDeclaration(const Declaration& declaration) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compiler/bind/check_sides.h"
+#include "compiler/bind/ranges.h"
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 
@@ -157,12 +158,27 @@ Value Dimensions::NameValue(size_t end, const std::string& name, SourceRange whe
   }
   const Symbol& symbol = symbols_[At(end, name)];
   if (symbol.value) return Value::Whole(*symbol.value);
+  if (const ast::Equation* value = ValueAt(end, name)) {
+    if (!open_values_.insert(value).second)
+      return Value::Failed(Code::kArithmetic, where, fmt::format("`{}` depends on itself", name));
+    Value result = Evaluate(*value->value, ScopeAt(end), Arithmetic::kReal);
+    open_values_.erase(value);
+    return result;
+  }
   if (symbol.failure) {
     Value failed = Value::Failed(symbol.failure->code, where, "");
     failed.failure = symbol.failure;
     return failed;
   }
   return Value::Unknown();
+}
+
+// The line `value NAME = ...` that holds at an end, or null.
+const ast::Equation* Dimensions::ValueAt(size_t end, const std::string& name) const {
+  const std::map<std::string, const ast::Equation*>* dims = &unit_.dims;
+  if (end < ends_.size() && ends_[end].side->dims.contains(name)) dims = &ends_[end].side->dims;
+  auto it = dims->find(name);
+  return it != dims->end() && it->second->kind == ast::Equation::Kind::kValue ? it->second : nullptr;
 }
 
 Scope Dimensions::ScopeAt(size_t end) {
@@ -189,6 +205,7 @@ Scope Dimensions::ScopeBetween(size_t a, size_t b) {
 std::optional<bool> Dimensions::Holds(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics) {
   bool unknown = false;
   for (const Guard& guard : context.guards) {
+    if (VariableOf(guard)) continue;  // it says for which numbers the line counts (ranges.h)
     Value value = Evaluate(*guard.condition, scope, Arithmetic::kReal);
     if (value.kind == Value::Kind::kFailed) {
       diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided")
@@ -397,10 +414,8 @@ std::string Dimensions::Describe(SymbolId id) const {
 }
 
 nlohmann::json Dimensions::ConfigValue(const std::string& name, size_t end) {
-  const std::map<std::string, const ast::Equation*>* dims = &unit_.dims;
-  if (ends_[end].side->dims.contains(name)) dims = &ends_[end].side->dims;
-  if (auto it = dims->find(name); it != dims->end() && it->second->kind == ast::Equation::Kind::kValue) {
-    const ast::Expr& e = *it->second->value;
+  if (const ast::Equation* equation = ValueAt(end, name)) {
+    const ast::Expr& e = *equation->value;
     if (e.kind == ast::Expr::Kind::kConfig && config_) {  // any JSON value, as it stands
       const nlohmann::json* at = config_;
       for (size_t begin = 0; begin <= e.text.size();) {

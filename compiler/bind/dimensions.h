@@ -121,6 +121,7 @@ class Dimensions {
   };
 
   const ast::Axis* AliasAt(size_t end, const std::string& name) const;
+  const ast::Equation* ValueAt(size_t end, const std::string& name) const;
   Value NameValue(size_t end, const std::string& name, SourceRange where, bool with_mesh);
   Value ConfigAt(const std::string& path) const;
   bool EvaluateEquation(SymbolId id);
@@ -133,6 +134,7 @@ class Dimensions {
   bool symbolic_;
   std::vector<End> ends_;
   std::vector<Symbol> symbols_;
+  std::set<const ast::Equation*> open_values_;  // being evaluated
   std::set<const ast::Axis*> reported_multiples_;
   std::map<std::pair<size_t, std::string>, SymbolId> ids_;  // end + 1, or 0 for the file's
 };

@@ -46,7 +46,8 @@ class Dumper {
     }
     for (const Role& role : end.roles) {
       std::string dtype = role.dtype ? fmt::format(" : {}", Name(*role.dtype)) : "";
-      Line("  {} {} \"{}{{}}{}\"{}", role.scalar ? "scalar" : "state", role.name, role.prefix, role.suffix, dtype);
+      Line("  {} {} \"{}{{{}}}{}\"{}", role.scalar ? "scalar" : "state", role.name, role.prefix, role.left_out,
+           role.suffix, dtype);
     }
     // Tensors of one family and type are one line.
     std::map<std::pair<uint32_t, uint32_t>, std::vector<TensorId>> groups;

@@ -144,9 +144,10 @@ void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const Mes
 
 void ResolveRoles(End& end, size_t index, Dimensions& dimensions, diag::Diagnostics& diagnostics) {
   for (const ast::Role* node : Holding(end.side->roles, index, dimensions, diagnostics)) {
-    size_t at = node->name_template.find("{}");
-    if (at == std::string::npos) continue;  // reported with the side
-    end.roles.push_back({node, node->role.text, node->name_template.substr(0, at), node->name_template.substr(at + 2),
+    size_t at = node->name_template.find('{'), close = node->name_template.find('}');
+    if (at == std::string::npos || close == std::string::npos || close < at) continue;  // reported with the side
+    end.roles.push_back({node, node->role.text, node->name_template.substr(0, at),
+                         node->name_template.substr(close + 1), node->name_template.substr(at + 1, close - at - 1),
                          node->scalar, node->dtype});
   }
   for (const ast::Zero* node : Holding(end.side->zeros, index, dimensions, diagnostics)) {

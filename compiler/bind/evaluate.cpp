@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -82,6 +83,9 @@ class Evaluator {
         return scope_.name(e.text, e.where);
       case ast::Expr::Kind::kConfig:
         return scope_.config(e.text);
+      case ast::Expr::Kind::kVariable:
+        if (scope_.variable) return scope_.variable(e.text);
+        return Value::Failed(Code::kCondition, e.where, fmt::format("`${}` has a number only in a condition", e.text));
       case ast::Expr::Kind::kUnary:
         return Unary(e);
       case ast::Expr::Kind::kBinary:
@@ -111,6 +115,7 @@ class Evaluator {
     Value a = Eval(*e.args[0]), b = Eval(*e.args[1]);
     if (!a.known()) return a;
     if (!b.known()) return b;
+    if (e.text == "in") return Among(e, a, b);
     if (e.text == "==" || e.text == "!=" || e.text[0] == '<' || e.text[0] == '>')
       return Value::Bool(Compare(e.text, a, b));
     if (a.kind == Kind::kAbsent) return a;
@@ -121,6 +126,15 @@ class Evaluator {
     if (e.text == "%") return Remainder(e, a, b);
     if (a.integer && b.integer) return WholeArithmetic(e, *a.integer, *b.integer);
     return Value::Real(e.text == "+" ? a.number + b.number : e.text == "-" ? a.number - b.number : a.number * b.number);
+  }
+
+  // Whether a list of the configuration has the value. An absent list has none.
+  Value Among(const ast::Expr& e, const Value& value, const Value& list) {
+    if (list.kind != Kind::kOther && list.kind != Kind::kAbsent)
+      return Value::Failed(Code::kConfigKey, e.where,
+                           fmt::format("`{}` is {} where a list is wanted", ToString(*e.args[1]), list.Show()));
+    return Value::Bool(std::any_of(list.items.begin(), list.items.end(),
+                                   [&](const Value& item) { return Compare("==", value, item); }));
   }
 
   // Decided by one side where that is enough, even if the other is not known yet.
@@ -271,6 +285,27 @@ std::string Value::Show() const {
   return "";
 }
 
+namespace {
+
+Value OfJson(const nlohmann::json& json) {
+  if (json.is_null()) return Value::Absent();
+  if (json.is_boolean()) return Value::Bool(json.get<bool>());
+  if (json.is_string()) return Value::Text(json.get<std::string>());
+  if (json.is_number_integer() && (!json.is_number_unsigned() || json.get<uint64_t>() <= INT64_MAX))
+    return Value::Whole(json.get<int64_t>());
+  if (json.is_number()) return Value::Real(json.get<double>());
+  Value other;
+  other.kind = Kind::kOther;
+  other.truth = !json.empty();
+  if (json.is_array()) {
+    for (const nlohmann::json& item : json)
+      other.items.push_back(item.is_structured() ? Value::Absent() : OfJson(item));
+  }
+  return other;
+}
+
+}  // namespace
+
 Value FromConfig(const nlohmann::json& config, const std::string& path) {
   const nlohmann::json* at = &config;
   for (size_t begin = 0; begin <= path.size();) {
@@ -280,16 +315,7 @@ Value FromConfig(const nlohmann::json& config, const std::string& path) {
     at = &(*at)[key];
     begin = end + 1;
   }
-  if (at->is_null()) return Value::Absent();
-  if (at->is_boolean()) return Value::Bool(at->get<bool>());
-  if (at->is_string()) return Value::Text(at->get<std::string>());
-  if (at->is_number_integer() && (!at->is_number_unsigned() || at->get<uint64_t>() <= INT64_MAX))
-    return Value::Whole(at->get<int64_t>());
-  if (at->is_number()) return Value::Real(at->get<double>());
-  Value other;
-  other.kind = Kind::kOther;
-  other.truth = !at->empty();
-  return other;
+  return OfJson(*at);
 }
 
 Value Evaluate(const ast::Expr& expression, const Scope& scope, Arithmetic arithmetic) {
@@ -316,6 +342,8 @@ std::string ToString(const ast::Expr& e) {
       return e.text;
     case ast::Expr::Kind::kConfig:
       return "config." + e.text;
+    case ast::Expr::Kind::kVariable:
+      return "$" + e.text;
     case ast::Expr::Kind::kUnary:
       return (e.text == "not" ? "not " : e.text) + part(*e.args[0], 7);
     case ast::Expr::Kind::kBinary:

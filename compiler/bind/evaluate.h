@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "compiler/diag/diagnostic.h"
 #include "compiler/parse/ast.h"
@@ -20,7 +21,7 @@ struct Value {
     kNumber,   // `number`; `integer` if it is whole
     kBool,
     kText,
-    kOther,   // a list or an object of the configuration; `truth` says whether it is empty
+    kOther,   // a list or an object of the configuration; `truth` says whether it holds something
     kFailed,  // a mistake, described in `failure`
   };
   Kind kind = Kind::kUnknown;
@@ -28,6 +29,7 @@ struct Value {
   std::optional<int64_t> integer;
   std::string text;                         // kText
   bool truth = false;                       // kBool, kOther
+  std::vector<Value> items;                 // kOther: of a list
   std::optional<diag::Diagnostic> failure;  // kFailed
 
   static Value Unknown() { return {}; }
@@ -51,6 +53,7 @@ Value FromConfig(const nlohmann::json& config, const std::string& path);
 struct Scope {
   std::function<Value(const std::string& name, SourceRange where)> name;
   std::function<Value(const std::string& path)> config;
+  std::function<Value(const std::string& name)> variable = nullptr;  // the number of a name variable
 };
 
 enum class Arithmetic {

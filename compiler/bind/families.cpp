@@ -89,33 +89,6 @@ void Binder::AddLines() {
   }
 }
 
-// The ranges that `for` gives to variables; nothing while one depends on unknown dimensions.
-std::optional<std::map<std::string, std::pair<int64_t, int64_t>>> Binder::Ranges(const Context& context, size_t end,
-                                                                                 bool report) {
-  std::map<std::string, std::pair<int64_t, int64_t>> out;
-  for (const VariableRange& range : context.ranges) {
-    int64_t bounds[2] = {0, 0};
-    for (int i = 0; i < 2; ++i) {
-      const ast::Expr& e = i == 0 ? *range.from : *range.to;
-      Value value = Evaluate(e, program_.dimensions->ScopeAt(end), Arithmetic::kExact);
-      if (value.kind == Value::Kind::kNumber && value.integer) {
-        bounds[i] = *value.integer;
-      } else {
-        if (report) {
-          auto& d =
-              diagnostics_.Error(Code::kUnknownDimension, e.where,
-                                 fmt::format("the bound `{}` of `{}` is not known", ToString(e), range.variable.text));
-          if (value.failure) d.Found(value.failure->message);
-        }
-        return std::nullopt;
-      }
-    }
-    auto [it, added] = out.emplace(range.variable.text, std::pair(bounds[0], bounds[1]));
-    if (!added) it->second = {std::max(it->second.first, bounds[0]), std::min(it->second.second, bounds[1])};
-  }
-  return out;
-}
-
 std::optional<int64_t> Binder::FamilyNamed(size_t end, const std::string& text) const {
   const std::vector<Family>& families = program_.ends[end].families;
   for (size_t i = 0; i < families.size(); ++i) {
@@ -148,7 +121,7 @@ bool Binder::AddFamilies() {
       any = true;
       continue;
     }
-    auto ranges = holds ? Ranges(p.declaration->context, p.end, false) : std::nullopt;
+    auto ranges = holds ? RangesOf(p.declaration->context, dimensions.ScopeAt(p.end), diagnostics_) : std::nullopt;
     auto pattern = ranges ? p.declaration->pattern.Resolve(evaluate(p.end)) : std::nullopt;
     if (!pattern) {
       still.push_back(p);
@@ -265,7 +238,7 @@ void Binder::AddImplicit(size_t end, const Operand& operand, const Statement& st
   if (!family.declaration) {
     // Statements of different ranges may share a name: then only the numbers in them count, and each takes its own.
     for (const VariableRange& range : statement.context.ranges)
-      family.ranges.emplace(range.variable.text, std::pair<int64_t, int64_t>(0, -1));
+      family.ranges.emplace(range.variable.text, Range{0, -1, {}});
     if (!family.dtype) family.dtype = operand.node->dtype;
   }
   if (!family.type && operand.node->type) {
@@ -336,7 +309,11 @@ void Binder::ReportUndecided() {
           .Help("`-D NAME=...`, an equation, a configuration key or another shape gives it");
       return true;
     }
-    return !Ranges(context, end, true).has_value();
+    const ast::Expr* undecided = nullptr;
+    if (RangesOf(context, dimensions.ScopeAt(end), diagnostics_, &undecided)) return false;
+    diagnostics_.Error(Code::kUnknownDimension, undecided->where,
+                       fmt::format("`{}`, which a range depends on, is not known", ToString(*undecided)));
+    return true;
   };
   for (const PendingDeclaration& p : pending_) {
     if (report(p.declaration->context, p.end, dimensions.ScopeAt(p.end), p.declaration->node->where)) continue;

@@ -102,7 +102,8 @@ bool LegBinder::Prepare(const Line& line) {
   rule.where = statement.node->where;
   rule_ = static_cast<uint32_t>(program_.legs[leg_].rules.size());
   program_.legs[leg_].rules.push_back(std::move(rule));
-  ranges_ = Ranges();
+  // What cannot be said was reported when the line was read.
+  ranges_ = RangesOf(statement.context, program_.dimensions->ScopeAt(leg_), diagnostics_).value_or(Ranges());
   views_.clear();
   instances_ = found_ = 0;
   return true;
@@ -154,7 +155,7 @@ void LegBinder::Bind(const Line& line) {
 void LegBinder::NothingFound() {
   if (attributes_.optional) return;
   for (const auto& [variable, range] : ranges_) {
-    if (range.first >= range.second) return;  // an empty range says nothing
+    if (range.IsEmpty()) return;  // an empty range says nothing
   }
   for (const Use& use : in_) {
     if (use.operand->node->blank) continue;
@@ -178,7 +179,7 @@ void LegBinder::DropMatching() {
       if (!values) continue;
       bool inside = std::all_of(values->begin(), values->end(), [&](const auto& v) {
         auto range = ranges_.find(v.first);
-        return range == ranges_.end() || (v.second >= range->second.first && v.second < range->second.second);
+        return range == ranges_.end() || range->second.Contains(v.second);
       });
       if (!inside) continue;
       ++found_;
@@ -203,11 +204,10 @@ void LegBinder::DropAbsent() {
         continue;
       for (const std::string& name : NamesOf(leg_, family)) {
         auto values = use.pattern.Match(name);
-        bool inside =
-            values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
-              auto range = ranges_.find(v.first);
-              return range == ranges_.end() || (v.second >= range->second.first && v.second < range->second.second);
-            });
+        bool inside = values && std::all_of(values->begin(), values->end(), [&](const auto& v) {
+                        auto range = ranges_.find(v.first);
+                        return range == ranges_.end() || range->second.Contains(v.second);
+                      });
         TensorId id = end.Find(name);
         if (!inside || (id != kNoTensor && end.tensors[id].present)) continue;
         if (id == kNoTensor) {
@@ -222,40 +222,25 @@ void LegBinder::DropAbsent() {
   if (!absent.in.empty()) program_.legs[leg_].instances.push_back(std::move(absent));
 }
 
-// The ranges that `for` gives to variables of the statement.
-std::map<std::string, std::pair<int64_t, int64_t>> LegBinder::Ranges() {
-  std::map<std::string, std::pair<int64_t, int64_t>> out;
-  for (const VariableRange& range : line_->statement->context.ranges) {
-    Scope scope = program_.dimensions->ScopeAt(leg_);
-    Value from = Evaluate(*range.from, scope, Arithmetic::kExact), to = Evaluate(*range.to, scope, Arithmetic::kExact);
-    if (!from.integer || !to.integer) continue;
-    auto [it, added] = out.emplace(range.variable.text, std::pair(*from.integer, *to.integer));
-    if (!added) it->second = {std::max(it->second.first, *from.integer), std::min(it->second.second, *to.integer)};
-  }
-  return out;
-}
-
 // ---------------------------------------------------------------- loops
 
 // The values of a variable: its range, or every index of its dimension. Nothing if the dimension is not known.
-std::optional<std::pair<int64_t, int64_t>> LegBinder::ValuesOf(const std::string& variable, size_t end,
-                                                               SourceRange where) {
-  std::pair<int64_t, int64_t> bounds;
+std::optional<Range> LegBinder::ValuesOf(const std::string& variable, size_t end, SourceRange where) {
+  Range bounds;
   if (auto range = ranges_.find(variable); range != ranges_.end()) {
-    bounds = {std::max<int64_t>(0, range->second.first), range->second.second};
+    bounds = range->second;
   } else {
     SymbolId symbol = program_.dimensions->At(end, variable);
     if (!program_.dimensions->ValueOf(symbol)) {
-      if (!in_.empty() && !in_[0].operand->node->blank && end == leg_)
-        return std::pair<int64_t, int64_t>(0, 0);  // no name has a number
+      if (!in_.empty() && !in_[0].operand->node->blank && end == leg_) return Range{};  // no name has a number
       program_.dimensions->Require(symbol, where, diagnostics_);
       return std::nullopt;
     }
     if (!program_.dimensions->Require(symbol, where, diagnostics_)) return std::nullopt;
-    bounds = {0, *program_.dimensions->ValueOf(symbol)};
+    bounds.end = *program_.dimensions->ValueOf(symbol);
   }
-  if (bounds.second - bounds.first > kMostInstances) {
-    diagnostics_.Error(Code::kTooDeep, where, fmt::format("`{}` has {} values", variable, bounds.second - bounds.first))
+  if (bounds.size() > kMostInstances) {
+    diagnostics_.Error(Code::kTooDeep, where, fmt::format("`{}` has {} values", variable, bounds.size()))
         .Expected(fmt::format("at most {}", kMostInstances));
     return std::nullopt;
   }
@@ -293,8 +278,8 @@ void LegBinder::BindLoops(size_t loop, Assignment& values) {
   bool from_in = !in_.empty() && !AllBlank(line_->in());
   auto bounds = ValuesOf(loops_[loop], from_in ? leg_ : leg_ + 1, line_->statement->node->where);
   if (!bounds) return;
-  for (int64_t value = bounds->first; value < bounds->second; ++value) {
-    values[loops_[loop]] = value;
+  for (int64_t k = 0; k < bounds->size(); ++k) {
+    values[loops_[loop]] = bounds->Nth(k);
     BindLoops(loop + 1, values);
     if (instances_ > static_cast<size_t>(kMostInstances)) return;
   }
@@ -318,23 +303,22 @@ bool LegBinder::Expand(const Use& use, const Assignment& values, bool in, std::v
   for (const Pattern& pattern : patterns) {
     Bound bound;
     bound.use = &use;
-    std::vector<std::pair<int64_t, int64_t>> bounds;
+    std::vector<Range> bounds;
     int64_t count = 1;
     for (const std::string& v : use.stacked) {
       auto range = ValuesOf(v, end, use.operand->node->where);
       if (!range) return false;
       bounds.push_back(*range);
-      bound.stacked.push_back({v, range->second - range->first, 0});
-      count *= std::max<int64_t>(0, range->second - range->first);
+      bound.stacked.push_back({v, range->size(), 0});
+      count *= range->size();
       if (count > kMostInstances) return ValuesOf(v, end, use.operand->node->where), false;
     }
     Assignment all = values;
     for (int64_t n = 0; n < count; ++n) {
       int64_t rest = n;
       for (size_t i = bounds.size(); i-- > 0;) {
-        int64_t extent = bounds[i].second - bounds[i].first;
-        all[use.stacked[i]] = bounds[i].first + rest % extent;
-        rest /= extent;
+        all[use.stacked[i]] = bounds[i].Nth(rest % bounds[i].size());
+        rest /= bounds[i].size();
       }
       bound.names.push_back(pattern.Spell(all));
       bound.tensors.push_back(in ? Lookup(bound.names.back()) : kNoTensor);
@@ -375,18 +359,18 @@ std::vector<std::string> LegBinder::NamesOf(size_t end, const Family& family) {
   std::vector<std::string> variables = family.pattern.Variables();
   std::vector<Assignment> all = {{}};
   for (const std::string& v : variables) {
-    std::pair<int64_t, int64_t> bounds;
-    if (auto range = family.ranges.find(v); range != family.ranges.end() && range->second.second >= 0)
+    Range bounds;
+    if (auto range = family.ranges.find(v); range != family.ranges.end() && range->second.end >= 0)
       bounds = range->second;
     else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(end, v)))
-      bounds = {0, *extent};
+      bounds.end = *extent;
     else
       return {};
     std::vector<Assignment> next;
     for (const Assignment& a : all) {
-      for (int64_t x = bounds.first; x < bounds.second; ++x) {
+      for (int64_t k = 0; k < bounds.size(); ++k) {
         next.push_back(a);
-        next.back()[v] = x;
+        next.back()[v] = bounds.Nth(k);
         if (next.size() > 10'000'000) return {};
       }
     }

@@ -55,12 +55,11 @@ class LegBinder {
   void NothingFound();
   void DropMatching();
   void DropAbsent();
-  std::map<std::string, std::pair<int64_t, int64_t>> Ranges();
   uint32_t CommonFamily(size_t end, const std::string& text) const;
   void BindLoops(size_t loop, Assignment& values);
   void BindInstance(const Assignment& values);
   bool Expand(const Use& use, const Assignment& values, bool in, std::vector<Bound>& out);
-  std::optional<std::pair<int64_t, int64_t>> ValuesOf(const std::string& variable, size_t end, SourceRange where);
+  std::optional<Range> ValuesOf(const std::string& variable, size_t end, SourceRange where);
   std::vector<std::vector<std::string>> StarsOf(const Pattern& pattern, bool in);
   std::vector<std::string> NamesOf(size_t end, const Family& family);
   bool NoStars(const Use& use);
@@ -97,8 +96,8 @@ class LegBinder {
   const Line* line_ = nullptr;
   Attributes attributes_;
   std::vector<Use> in_, out_;
-  std::map<std::string, std::pair<int64_t, int64_t>> ranges_;  // of its `for` blocks
-  std::vector<std::string> loops_, numbered_;                  // numbered_: those that take the source's numbers
+  Ranges ranges_;                              // of its `for` blocks
+  std::vector<std::string> loops_, numbered_;  // numbered_: those that take the source's numbers
   uint32_t rule_ = 0;
   std::map<std::string, std::pair<uint32_t, std::vector<uint32_t>>> views_;  // key -> (view, types of the out operands)
   size_t instances_ = 0, found_ = 0;

@@ -102,7 +102,7 @@ uint32_t LegBinder::FamilyFor(size_t e, const std::string& name, const Use* use)
     if (!values) continue;
     bool inside = std::all_of(values->begin(), values->end(), [&](const auto& v) {
       auto range = family.ranges.find(v.first);
-      if (range != family.ranges.end()) return v.second >= range->second.first && v.second < range->second.second;
+      if (range != family.ranges.end()) return range->second.Contains(v.second);
       auto extent = program_.dimensions->ValueOf(program_.dimensions->At(e, v.first));
       return !extent || v.second < *extent;
     });

@@ -31,6 +31,24 @@ std::string Binder::OriginalName(const End& end, const Family& copy, const std::
   return original.pattern.Spell(*copy.pattern.Match(name));
 }
 
+// The names of the copies of an original with these values: one for each number of the variables that only copies have.
+void Binder::CopyNames(size_t e, const Family& copy, Assignment& values, std::vector<std::string>& names) {
+  for (const std::string& v : copy.pattern.Variables()) {
+    if (values.contains(v)) continue;
+    auto range = copy.ranges.find(v);
+    SymbolId symbol = program_.dimensions->At(e, v);
+    Range numbers =
+        range != copy.ranges.end() ? range->second : Range{0, program_.dimensions->ValueOf(symbol).value_or(0), {}};
+    for (int64_t k = 0; k < numbers.size(); ++k) {
+      values[v] = numbers.Nth(k);
+      CopyNames(e, copy, values, names);
+    }
+    values.erase(v);
+    return;
+  }
+  names.push_back(copy.pattern.Spell(values));
+}
+
 uint32_t Binder::TieView(size_t e, uint32_t original_type, uint32_t copy_type, const Family& original,
                          const Family& copy) {
   End& end = program_.ends[e];
@@ -89,8 +107,13 @@ void Binder::TieTarget() {
       copy.type = TypeOf(last, f, nullptr);
       copy.present = true;
       copy.where = family.where;
-      TensorId copy_id = end.Add(family.pattern.Spell(*values), copy);
-      end.ties.push_back({id, copy_id, TieView(last, original.type, copy.type, end.families[original.family], family)});
+      std::vector<std::string> names;
+      CopyNames(last, family, *values, names);
+      for (const std::string& name : names) {
+        TensorId copy_id = end.Add(name, copy);
+        uint32_t view = TieView(last, original.type, copy.type, end.families[original.family], family);
+        end.ties.push_back({id, copy_id, view});
+      }
     }
   }
 }

@@ -98,6 +98,8 @@ std::vector<Fragments> Expand(Fragment whole) {
 
 // ---------------------------------------------------------------- variables
 
+constexpr int64_t kLargestShift = int64_t{1} << 53;  // of a number in a name
+
 class PartReader {
  public:
   PartReader(const ast::Name& name, diag::Diagnostics& diagnostics) : name_(name), diagnostics_(diagnostics) {}
@@ -108,7 +110,7 @@ class PartReader {
     for (size_t i = 0; i < text.size();) {
       uint32_t at = fragment.begin + static_cast<uint32_t>(i);
       if (text[i] == '*') {
-        pattern.parts.push_back({PatternPart::Kind::kStar, "*", 0, 0, nullptr});
+        pattern.parts.push_back({PatternPart::Kind::kStar, "*"});
         ++i;
       } else if (text[i] == '$' && i + 1 < text.size() && text[i + 1] == '{') {
         size_t end = GroupEnd(text, i + 1);
@@ -118,8 +120,7 @@ class PartReader {
         size_t end = i + 1;
         while (end < text.size() && IsWord(text[end])) ++end;
         if (end == i + 1 || !IsWordStart(text[i + 1])) return Fail(at);
-        pattern.parts.push_back(
-            {PatternPart::Kind::kVariable, std::string(text.substr(i + 1, end - i - 1)), 0, 0, nullptr});
+        pattern.parts.push_back({PatternPart::Kind::kVariable, std::string(text.substr(i + 1, end - i - 1))});
         i = end;
       } else {
         AddText(pattern, text[i++]);
@@ -134,7 +135,7 @@ class PartReader {
     pattern.parts.back().text += c;
   }
 
-  // The inside of ${...}: `=EXPR`, or NAME [+-NUMBER] [:0WIDTH].
+  // The inside of ${...}: `=EXPR`, or NAME [+-EXPR] [:0WIDTH].
   bool Braced(std::string_view text, uint32_t begin, Pattern& pattern) {
     if (text.starts_with("=")) {
       SourceRange where{name_.where.file, begin + 1, begin + static_cast<uint32_t>(text.size())};
@@ -143,17 +144,15 @@ class PartReader {
       pattern.parts.push_back({PatternPart::Kind::kExtent, std::string(text.substr(1)), 0, 0, expression});
       return expression != nullptr;
     }
-    PatternPart part{PatternPart::Kind::kVariable, "", 0, 0, nullptr};
+    PatternPart part{PatternPart::Kind::kVariable};
     size_t i = 0;
     while (i < text.size() && IsWord(text[i])) ++i;
     part.text = text.substr(0, i);
     if (part.text.empty() || !IsWordStart(part.text[0])) return false;
     if (i < text.size() && (text[i] == '+' || text[i] == '-')) {
-      size_t digits = i + 1;
-      auto [end, error] = std::from_chars(text.data() + digits, text.data() + text.size(), part.offset);
-      if (error != std::errc() || part.offset < 0) return false;
-      if (text[i] == '-') part.offset = -part.offset;
-      i = static_cast<size_t>(end - text.data());
+      size_t end = std::min(text.find(':', i), text.size());
+      if (!Shift(text.substr(i, end - i), begin + static_cast<uint32_t>(i), part)) return false;
+      i = end;
     }
     if (i < text.size() && text[i] == ':') {
       if (i + 1 >= text.size() || text[i + 1] != '0') return false;
@@ -164,6 +163,23 @@ class PartReader {
     if (i != text.size()) return false;
     pattern.parts.push_back(std::move(part));
     return true;
+  }
+
+  // `+2` is a number at once, `+l` an expression over extents. A minus is the expression's own.
+  bool Shift(std::string_view text, uint32_t begin, PatternPart& part) {
+    const char *digits = text.data() + 1, *end = text.data() + text.size();
+    auto [stop, error] = std::from_chars(digits, end, part.offset);
+    if (error == std::errc() && stop == end && *digits != '-') {
+      if (text[0] == '-') part.offset = -part.offset;
+      return true;
+    }
+    part.offset = 0;
+    if (digits == end) return false;
+    SourceRange where{name_.where.file, begin + (text[0] == '+'), begin + static_cast<uint32_t>(text.size())};
+    part.expression = parse::ParseExpression(where, diagnostics_);
+    part.shift = text;
+    reported_ = part.expression == nullptr;
+    return part.expression != nullptr;
   }
 
   bool Fail(uint32_t at) {
@@ -192,7 +208,7 @@ class Matcher {
     const PatternPart& p = parts_[part];
     if (p.kind == PatternPart::Kind::kText)
       return name_.substr(at).starts_with(p.text) && Run(part + 1, at + p.text.size());
-    if (p.kind == PatternPart::Kind::kExtent) return false;
+    if (p.expression) return false;  // not resolved yet
     size_t end = at;
     while (end < name_.size() && IsDigit(name_[end])) ++end;
     for (; end > at; --end) {  // the longest run first; a shorter one if text that starts with digits follows
@@ -248,11 +264,12 @@ std::string Pattern::text() const {
         out += "${=" + part.text + "}";
         break;
       case PatternPart::Kind::kVariable:
-        if (part.offset == 0 && part.width == 0) {
+        if (part.offset == 0 && part.width == 0 && !part.expression) {
           out += "$" + part.text;
         } else {
           out += "${" + part.text;
           if (part.offset) out += fmt::format("{:+}", part.offset);
+          out += part.shift;
           if (part.width) out += fmt::format(":0{}", part.width);
           out += "}";
         }
@@ -277,8 +294,7 @@ bool Pattern::HasStar() const {
 }
 
 bool Pattern::HasExtent() const {
-  return std::any_of(parts.begin(), parts.end(),
-                     [](const PatternPart& p) { return p.kind == PatternPart::Kind::kExtent; });
+  return std::any_of(parts.begin(), parts.end(), [](const PatternPart& p) { return p.expression != nullptr; });
 }
 
 bool Pattern::IsPlain() const {
@@ -314,13 +330,16 @@ std::optional<Pattern> Pattern::Resolve(const std::function<std::optional<int64_
   Pattern out;
   out.where = where;
   for (const PatternPart& part : parts) {
-    if (part.kind != PatternPart::Kind::kExtent) {
+    if (!part.expression) {
       out.parts.push_back(part);
       continue;
     }
     std::optional<int64_t> value = evaluate(*part.expression);
-    if (!value) return std::nullopt;
-    out.parts.push_back({PatternPart::Kind::kText, std::to_string(*value), 0, 0, nullptr});
+    if (!value || std::abs(*value) > kLargestShift) return std::nullopt;
+    if (part.kind == PatternPart::Kind::kExtent)
+      out.parts.push_back({PatternPart::Kind::kText, std::to_string(*value)});
+    else
+      out.parts.push_back({part.kind, part.text, part.offset + *value, part.width});
   }
   return out;
 }
@@ -329,7 +348,7 @@ Pattern Pattern::WithStars(const std::vector<std::string>& digits) const {
   Pattern out = *this;
   size_t next = 0;
   for (PatternPart& part : out.parts) {
-    if (part.kind == PatternPart::Kind::kStar) part = {PatternPart::Kind::kText, digits.at(next++), 0, 0, nullptr};
+    if (part.kind == PatternPart::Kind::kStar) part = {PatternPart::Kind::kText, digits.at(next++)};
   }
   return out;
 }
@@ -340,7 +359,7 @@ Pattern Pattern::Substitute(const Assignment& values) const {
     if (part.kind != PatternPart::Kind::kVariable || !values.contains(part.text)) continue;
     Pattern one;
     one.parts = {part};
-    part = {PatternPart::Kind::kText, one.Spell(values), 0, 0, nullptr};
+    part = {PatternPart::Kind::kText, one.Spell(values)};
   }
   return out;
 }
@@ -374,7 +393,7 @@ std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagno
 Pattern LiteralPattern(std::string text, SourceRange where) {
   Pattern pattern;
   pattern.where = where;
-  pattern.parts = {{PatternPart::Kind::kText, std::move(text), 0, 0, nullptr}};
+  pattern.parts = {{PatternPart::Kind::kText, std::move(text)}};
   return pattern;
 }
 

@@ -26,10 +26,11 @@ struct PatternPart {
     kExtent,    // the value of `expression`: ${=l+3}
   };
   Kind kind = Kind::kText;
-  std::string text;
+  std::string text = {};
   int64_t offset = 0;
   int width = 0;
-  ast::ExprPtr expression;
+  ast::ExprPtr expression = nullptr;  // kExtent; kVariable: what more is added, the `l` of ${i+l}
+  std::string shift = {};             // kVariable: `expression` with its sign, as written
 };
 
 struct Pattern {
@@ -41,8 +42,8 @@ struct Pattern {
   // The variables, each once, in the order of their first use.
   std::vector<std::string> Variables() const;
   bool HasStar() const;
-  bool HasExtent() const;
-  bool IsPlain() const;  // neither variables nor stars nor extents: text() is the name
+  bool HasExtent() const;  // ${=l+3}, ${i+l}: Resolve comes first
+  bool IsPlain() const;    // neither variables nor stars nor extents: text() is the name
 
   // The name under an assignment of all variables. There are no stars and extents (see Resolve).
   std::string Spell(const Assignment& values) const;
@@ -51,7 +52,7 @@ struct Pattern {
   // `name`. Stars match any digits; `star` receives theirs.
   std::optional<Assignment> Match(std::string_view name, std::vector<std::string>* star = nullptr) const;
 
-  // The pattern with every `${=...}` replaced by the text that `evaluate` gives; nothing if one has no value yet.
+  // The pattern with the value that `evaluate` gives for every expression in it; nothing if one has no value yet.
   std::optional<Pattern> Resolve(const std::function<std::optional<int64_t>(const ast::Expr&)>& evaluate) const;
   // The pattern with its stars replaced by digits.
   Pattern WithStars(const std::vector<std::string>& digits) const;

@@ -13,6 +13,17 @@ uint64_t StateKey(TensorId weight, int role) {
 
 }  // namespace
 
+std::string Role::NameFor(std::string_view weight) const {
+  if (weight.starts_with(left_out)) weight.remove_prefix(left_out.size());
+  return prefix + std::string(weight) + suffix;
+}
+
+std::optional<std::string> Role::WeightOf(std::string_view state) const {
+  if (state.size() <= prefix.size() + suffix.size() || !state.starts_with(prefix) || !state.ends_with(suffix))
+    return std::nullopt;
+  return left_out + std::string(state.substr(prefix.size(), state.size() - prefix.size() - suffix.size()));
+}
+
 Stages StagesOf(const End& end, const Family& family, const std::string& name) {
   Stages out(end.placements.size());
   if (end.placements.empty() || family.pattern.IsPlain() || family.pattern.HasStar()) return out;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "compiler/bind/dimensions.h"
+#include "compiler/bind/ranges.h"
 #include "compiler/bind/unit.h"
 #include "compiler/core/axis_type.h"
 #include "compiler/core/kernel.h"
@@ -65,8 +66,14 @@ struct Role {
   const ast::Role* node = nullptr;
   std::string name;
   std::string prefix, suffix;  // around the weight's name
+  std::string left_out;        // of the weight's name, at its beginning
   bool scalar = false;
   std::optional<DType> dtype;
+
+  // The name of the state of a weight. A weight whose name begins otherwise has none that could be read again.
+  std::string NameFor(std::string_view weight) const;
+  // The name of the weight whose state has this name.
+  std::optional<std::string> WeightOf(std::string_view state) const;
 };
 
 // Tensors that one pattern of an end spells: a declaration of the side, or a name that only statements mention.
@@ -85,8 +92,7 @@ struct Family {
   bool on_first = false, on_last = false;
   bool mean = false;
   std::string group;  // of parameters, or empty
-  std::map<std::string, std::pair<int64_t, int64_t>>
-      ranges;  // of `for`, half open; an empty one of statements that differ
+  Ranges ranges;      // of `for`; one that ends before 0 of statements that differ
 };
 
 using TensorId = uint32_t;

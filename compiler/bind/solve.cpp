@@ -79,7 +79,9 @@ void Binder::CollectFacts() {
       const Match& match = matches_[g][entry];
       if (match.family < 0 || match.role >= 0) continue;
       auto family_index = static_cast<uint32_t>(match.family);
-      if (!shapes.emplace(family_index, table[entry].shape).second) continue;
+      const bool chunk = table[entry].whole != StoredTensor::kNoChunk;
+      const uint32_t shape_number = chunk ? table[entry].whole : table[entry].shape;
+      if (!shapes.emplace(family_index, shape_number).second) continue;
       const Family& family = end.families[family_index];
       if (!family.type || family.blocks_of) continue;
       const Shape shape = SeenShape(group, table[entry]);
@@ -102,6 +104,7 @@ void Binder::CollectFacts() {
         fact.axis = &axes[i];
         fact.axis_number = i;
         fact.family = family_index;
+        fact.whole |= chunk;
         Axis lowered = LowerFact(fact, nullptr);
         std::vector<size_t> cutting = CuttingAxes({{lowered}, std::nullopt});
         for (uint32_t file : group.files) {
@@ -120,9 +123,10 @@ void Binder::CollectFacts() {
   for (auto& [key, fact] : facts) facts_.push_back(std::move(fact));
 }
 
-// The shape that an entry of a group shows: its own, or that of the whole tensor where a layout says how it is cut.
+// The shape that an entry of a group shows: its own, or that of the whole tensor where it is a chunk, or a layout says
+// how it is cut.
 Shape Binder::SeenShape(const FileGroup& group, const StoredTensor& stored) const {
-  const Shape& shape = schema_.shapes[stored.shape];
+  const Shape& shape = WholeStored(stored);
   const auto& shardings = program_.ends[0].shardings;
   uint32_t number = shardings ? shardings->Find(schema_.names[stored.name]) : Shardings::kNone;
   if (number == Shardings::kNone) return shape;
@@ -135,10 +139,11 @@ Axis Binder::LowerFact(const Fact& fact, const Dimensions::Trial* trial) {
   int any = 0;
   Axis axis = program_.dimensions->Lower(*fact.axis, family.type_end, any, trial);
   if (family.partner_type) return WithoutPadding(WithoutCuts(axis));
+  if (fact.whole) axis = WithoutCuts(axis);
   if (family.type->stored) {  // the stored shape is cut where the type is
     int ignored = 0;
     TensorType type = program_.dimensions->Lower(*family.type, family.type_end, ignored);
-    axis = type.stored->at(fact.axis_number);
+    axis = fact.whole ? WithoutCuts(type.stored->at(fact.axis_number)) : type.stored->at(fact.axis_number);
     if (trial) {
       int again = 0;
       Axis tried = program_.dimensions->Lower(*fact.axis, family.type_end, again, trial);
@@ -160,7 +165,7 @@ std::optional<int64_t> Binder::Predict(const Fact& fact, const Observation& seen
   bool possible = Extent(axis) != Axis::kUnknown;
   for (size_t i = 0; i < end.placements.size() && possible; ++i) {
     const Placement& p = end.placements[i];
-    if (!p.by_axis) continue;
+    if (!p.by_axis || fact.whole) continue;
     Walk(axis, [&](Axis& node) {
       if (!possible || node.kind != Axis::Kind::kVariable || node.variable != p.variable) return;
       diag::Diagnostics ignored;
@@ -188,7 +193,7 @@ std::vector<int64_t> Binder::Candidates(const Fact& fact, SymbolId unknown) {
     Dimensions::Trial trial{unknown, x};
     Axis& axis = tried.emplace_back(LowerFact(fact, &trial));
     for (const Placement& p : program_.ends[0].placements) {  // a dealt axis is shared by the stages
-      if (!p.by_axis) continue;
+      if (!p.by_axis || fact.whole) continue;
       Walk(axis, [&](Axis& node) {
         if (node.kind == Axis::Kind::kVariable && node.variable == p.variable && p.axis)
           node.cuts.push_back({*p.axis, Cut::Rounding::kCeil});
@@ -296,7 +301,7 @@ void Binder::Verify(Fact& fact) {
     Axis lowered = LowerFact(fact, nullptr);
     bool whole =
         lowered.kind == Axis::Kind::kVariable && lowered.cuts.empty();  // no alias, and uncut where it is stored
-    if (symbols.size() == 1 && !dealt && whole) {
+    if (symbols.size() == 1 && (!dealt || fact.whole) && whole) {
       for (const Observation& o : fact.observations) {
         dimensions.Offer(*symbols.begin(),
                          {o.extent, fmt::format("axis {} of {}", fact.axis_number, o.text), fact.axis->where});

@@ -42,8 +42,8 @@ bool Binder::MatchWeight(std::string_view name, const std::vector<int64_t>& stag
         auto value = GlobalNumber(variable, number, stages);
         if (!value) continue;  // cannot be said yet
         auto range = family.ranges.find(variable);
-        if (range != family.ranges.end() && range->second.second >= 0) {
-          inside &= *value >= range->second.first && *value < range->second.second;
+        if (range != family.ranges.end() && range->second.end >= 0) {
+          inside &= range->second.Contains(*value);
         } else if (auto extent = program_.dimensions->ValueOf(program_.dimensions->At(0, variable));
                    extent && family.declaration) {
           inside &= *value < *extent;
@@ -84,11 +84,8 @@ Binder::Match Binder::MatchName(std::string_view name, const std::vector<int64_t
   const std::vector<Role>& roles = program_.ends[0].roles;
   for (size_t r = 0; r < roles.size(); ++r) {
     const Role& role = roles[r];
-    if (name.size() <= role.prefix.size() + role.suffix.size() || !name.starts_with(role.prefix) ||
-        !name.ends_with(role.suffix))
-      continue;
-    std::string_view weight = name.substr(role.prefix.size(), name.size() - role.prefix.size() - role.suffix.size());
-    if (!MatchWeight(weight, stages, match)) continue;
+    auto weight = role.WeightOf(name);
+    if (!weight || !MatchWeight(*weight, stages, match)) continue;
     match.role = static_cast<int16_t>(r);
     return match;
   }
@@ -218,8 +215,7 @@ std::optional<std::string> Binder::GlobalName(const FileGroup& group, const Stor
   if (family.pattern.HasStar()) {
     std::string name = schema_.names[stored.name];
     if (match.role < 0) return name;
-    const Role& role = end.roles[static_cast<size_t>(match.role)];
-    return name.substr(role.prefix.size(), name.size() - role.prefix.size() - role.suffix.size());
+    return end.roles[static_cast<size_t>(match.role)].WeightOf(name);
   }
   auto values = GlobalValues(family, match, group.stages);
   if (!values) {
@@ -234,6 +230,11 @@ std::optional<std::string> Binder::GlobalName(const FileGroup& group, const Stor
   std::vector<std::string> variables = family.pattern.Variables();
   for (size_t i = 0; i < variables.size(); ++i) assignment[variables[i]] = (*values)[i];
   return family.pattern.Spell(assignment);
+}
+
+// The shape that an entry shows: of a chunk, that of its tensor.
+const Shape& Binder::WholeStored(const StoredTensor& stored) const {
+  return schema_.shapes[stored.whole != StoredTensor::kNoChunk ? stored.whole : stored.shape];
 }
 
 // Adds (or finds) the tensor that an entry of a group belongs to.
@@ -256,8 +257,7 @@ TensorId Binder::AddSourceTensor(const FileGroup& group, const StoredTensor& sto
       state.family = static_cast<uint32_t>(match.family);
       state.role = match.role;
       state.weight = weight;
-      const Role& role = end.roles[static_cast<size_t>(match.role)];
-      id = end.AddState(role.prefix + *name + role.suffix, state);
+      id = end.AddState(end.roles[static_cast<size_t>(match.role)].NameFor(*name), state);
     }
   }
   Tensor& tensor = end.tensors[id];
@@ -350,12 +350,30 @@ void Binder::CheckShapes() {
       const FileGroup& group = end.groups[holder.group];
       const StoredTensor& stored = schema_.tables[group.table][holder.entry];
       if (!done.emplace(holder.group, type_id, scalar ? 1 : flat ? 2 : 0, stored.shape, cuts).second) continue;
+      if (stored.whole != StoredTensor::kNoChunk && !scalar) {
+        CheckWhole(tensor, end.types[type_id], schema_.shapes[stored.whole], schema_.files[group.files[0]]);
+        continue;
+      }
       const Shape& shape = schema_.shapes[stored.shape];
       for (uint32_t file : group.files) {
         if (!CheckShape(tensor, end.types[type_id], shape, schema_.files[file], group.stages, scalar, flat)) break;
       }
     }
   }
+}
+
+// Chunks are boxes of the uncut tensor, whatever the mesh.
+void Binder::CheckWhole(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file) {
+  Shape expected = WholeShape(type);
+  if (expected == shape) return;
+  const End& end = program_.ends[0];
+  const Family& family = end.families[tensor.family];
+  std::string name = diag::Printable(end.names[tensor.name]);
+  diagnostics_
+      .Error(Code::kNoFit, family.type ? family.type->where : family.where,
+             fmt::format("`{}` {} in {} does not fit its type", name, aoa::ToString(shape), file.path))
+      .Expected(fmt::format("{} in all: {}", aoa::ToString(expected), aoa::ToString(type)))
+      .Found(aoa::ToString(shape));
 }
 
 bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file,
@@ -443,7 +461,12 @@ void Binder::CheckTensor(TensorId id) {
     stages = {number};
   }
   std::vector<uint32_t> groups;
-  for (uint32_t h = 0; h < tensor.holders; ++h) groups.push_back(end.holders[tensor.first_holder + h].group);
+  for (uint32_t h = 0; h < tensor.holders; ++h) {
+    const Holder& holder = end.holders[tensor.first_holder + h];
+    groups.push_back(holder.group);
+    // Chunks need not be on the ranks that the rules would give them.
+    if (schema_.tables[end.groups[holder.group].table][holder.entry].whole != StoredTensor::kNoChunk) return;
+  }
   if (!present_as_expected_.emplace(groups, std::tuple(stages, family.on_first, family.on_last)).second) return;
   std::vector<bool> held(schema_.files.size(), false);
   for (uint32_t group : groups) {

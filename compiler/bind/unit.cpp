@@ -6,6 +6,8 @@
 #include <unordered_map>
 
 #include "compiler/bind/name_collector.h"
+#include "compiler/bind/ranges.h"
+#include "compiler/bind/resolve.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/parse/parse.h"
 
@@ -142,6 +144,7 @@ class UnitReader {
       return other.node->where.file != node.where.file && same(*other.node);
     });
     dimension_names_.Note(context);
+    CheckChosenOnce(node.where, context);
     list.push_back({&node, context});
   }
   template <class Node>
@@ -152,6 +155,7 @@ class UnitReader {
   void ReadSideItem(const ast::SideItem& item, Side& side, const Context& context) {
     std::visit(Overloaded{
                    [&](const ast::Format& node) { Add(side.formats, node, context); },
+                   [&](const ast::Like& node) { ReadLike(node, side, context); },
                    [&](const ast::MeshLine& node) { Add(side.meshes, node, context); },
                    [&](const ast::Overlay& node) { Add(side.overlays, node, context); },
                    [&](const ast::Place& node) {
@@ -176,6 +180,7 @@ class UnitReader {
                      for (const ast::SideItem& i : node.body) ReadSideItem(i, side, inner);
                    },
                    [&](const ast::If<ast::SideItem>& node) {
+                     if (node.condition) CheckVariables(*node.condition, context, nullptr);
                      for (const ast::SideItem& i : node.then) ReadSideItem(i, side, Inside(node, context, false));
                      for (const ast::SideItem& i : node.otherwise) ReadSideItem(i, side, Inside(node, context, true));
                    },
@@ -194,6 +199,49 @@ class UnitReader {
     return context;
   }
 
+  // What is no tensor cannot be there for some numbers only.
+  void CheckChosenOnce(SourceRange where, const Context& context) {
+    for (const Guard& guard : context.guards) {
+      const std::string* variable = VariableOf(guard);
+      if (!variable) continue;
+      diagnostics_
+          .Error(Code::kCondition, where,
+                 fmt::format("a line that is no tensor depends on the number of `${}`", *variable))
+          .Also(guard.condition->where, "the condition");
+      return;
+    }
+  }
+
+  // A condition may ask about the number of one variable, inside its `for`.
+  const ast::Expr* CheckVariables(const ast::Expr& e, const Context& context, const ast::Expr* first) {
+    for (const ast::ExprPtr& arg : e.args) first = CheckVariables(*arg, context, first);
+    if (e.kind != ast::Expr::Kind::kVariable) return first;
+    bool bound = std::any_of(context.ranges.begin(), context.ranges.end(),
+                             [&](const VariableRange& range) { return range.variable.text == e.text; });
+    if (!bound) {
+      diagnostics_.Error(Code::kCondition, e.where, fmt::format("`${}` stands outside a `for {}`", e.text, e.text))
+          .Help(fmt::format("`for {} in 0..k {{` around the `if` says which numbers are asked about", e.text));
+    } else if (first && first->text != e.text) {
+      diagnostics_
+          .Error(Code::kCondition, e.where,
+                 fmt::format("a condition asks about the numbers of `${}` and of `${}`", first->text, e.text))
+          .Also(first->where, "the first one")
+          .Help("one `if` inside another asks about two");
+    }
+    return first ? first : &e;
+  }
+
+  void ReadLike(const ast::Like& node, Side& side, const Context& context) {
+    if (!context.guards.empty() || !context.ranges.empty()) {
+      diagnostics_.Error(Code::kCondition, node.where, "`like` stands under a condition")
+          .Note("it says what the side is before there is a checkpoint to ask");
+    } else if (side.like && side.like->where.file == node.where.file) {
+      diagnostics_.Error(Code::kDeclaredTwice, node.where, fmt::format("side `{}` is like two others", side.name))
+          .Also(side.like->where, "the first one");
+    }
+    side.like = &node;
+  }
+
   void ReadRole(const ast::Role& node, Side& side, const Context& context) {
     for (size_t i = 0; i < side.roles.size(); ++i) {
       const ast::Role& other = *side.roles[i].node;
@@ -208,27 +256,35 @@ class UnitReader {
     }
     dimension_names_.Note(node.computed.get());
     dimension_names_.Note(context);
+    CheckChosenOnce(node.where, context);
     side.roles.push_back({&node, context});
   }
 
-  std::optional<Pattern> OnePattern(const std::optional<ast::Name>& name) {
-    if (!name) return std::nullopt;
+  // The names after `tied` or `blocks of`: one for each name that is declared, or one for all of them.
+  std::vector<Pattern> Others(const std::optional<ast::Name>& name, size_t declared) {
+    if (!name) return {};
     std::vector<Pattern> patterns = ExpandName(*name, diagnostics_);
-    if (patterns.size() != 1) {
-      if (!patterns.empty())
-        diagnostics_.Error(Code::kNamePattern, name->where,
-                           fmt::format("`{}` is {} names where one is wanted", name->text, patterns.size()));
-      return std::nullopt;
+    if (patterns.size() == 1 || patterns.size() == declared) return patterns;
+    if (!patterns.empty()) {
+      auto& d = diagnostics_.Error(Code::kNamePattern, name->where,
+                                   fmt::format("`{}` is {} names", name->text, patterns.size()));
+      d.Expected(declared == 1 ? "one, for the tensor that is declared"
+                               : fmt::format("one, or {}: as many as are declared", declared));
     }
-    return patterns[0];
+    return {};
   }
 
   void ReadDeclaration(const ast::Declaration& node, Side& side, const Context& context) {
     dimension_names_.Note(node.type);
     dimension_names_.Note(context);
     size_t& imported = imported_declarations_[side.name];  // stand first in the list
-    std::optional<Pattern> tied = OnePattern(node.tied), blocks_of = OnePattern(node.blocks_of);
-    for (Pattern& pattern : ExpandName(node.name, diagnostics_)) {
+    std::vector<Pattern> patterns = ExpandName(node.name, diagnostics_);
+    std::vector<Pattern> tied = Others(node.tied, patterns.size()), blocks_of = Others(node.blocks_of, patterns.size());
+    auto of = [](const std::vector<Pattern>& others, size_t i) {
+      return others.empty() ? std::nullopt : std::optional(others[others.size() == 1 ? 0 : i]);
+    };
+    for (size_t i = 0; i < patterns.size(); ++i) {
+      Pattern& pattern = patterns[i];
       if (pattern.HasStar()) {
         diagnostics_
             .Error(Code::kNamePattern, node.name.where, fmt::format("`{}` is declared with a star", pattern.text()))
@@ -249,7 +305,7 @@ class UnitReader {
               .Also(where, "the first one");
       }
       own.emplace_back(node.name.where, context);
-      side.declarations.push_back({std::move(pattern), &node, context, tied, blocks_of});
+      side.declarations.push_back({std::move(pattern), &node, context, of(tied, i), of(blocks_of, i)});
     }
   }
 
@@ -268,47 +324,33 @@ class UnitReader {
     for (const ast::Item& item : file.items) {
       auto* side = std::get_if<ast::Side>(&item);
       if (!side) continue;
+      bool like = std::any_of(side->items.begin(), side->items.end(), [](const ast::SideItem& line) {
+        return std::holds_alternative<ast::Like>(line.item);
+      });
       for (const ast::SideItem& line : side->items) {
         if (auto* remove = std::get_if<ast::Remove>(&line.item)) {
-          for (const ast::Name& name : remove->names) RemoveNames(name, side->name.text);
+          for (const ast::Name& name : remove->names) RemoveNames(name, SideNamed(side->name.text), like);
         }
       }
     }
   }
 
-  void RemoveNames(const ast::Name& name, const std::string& side_name) {
-    for (const Pattern& pattern : ExpandName(name, diagnostics_)) {
+  // What a side that is like another has of that one is known when all files are read (resolve.h).
+  void RemoveNames(const ast::Name& name, Side& side, bool like) {
+    for (Pattern& pattern : ExpandName(name, diagnostics_)) {
       std::string text = pattern.text();
-      auto it = unit_.sides.find(side_name);
-      std::vector<std::string> known;
-      size_t removed = 0;
-      if (it != unit_.sides.end()) {
-        Side& side = it->second;
-        for (const Declaration& d : side.declarations) known.push_back(d.pattern.text());
-        removed = std::erase_if(side.declarations, [&](const Declaration& d) { return d.pattern.text() == text; });
-        imported_declarations_[side_name] = side.declarations.size();
-      }
-      if (removed == 0) {
-        auto& d = diagnostics_
-                      .Error(Code::kUnknownTensor, name.where,
-                             fmt::format("no imported file declares `{}` in side `{}`", text, side_name))
-                      .Label("cannot be removed");
-        if (auto near = diag::Nearest(text, known)) d.Help(fmt::format("there is `{}`", *near));
-        continue;
-      }
+      size_t removed = std::erase_if(side.declarations, [&](const Declaration& d) { return d.pattern.text() == text; });
+      imported_declarations_[side.name] = side.declarations.size();
+      if (removed == 0 && !like && !side.like) NothingToRemove(side, pattern, diagnostics_);
+      side.removed.push_back(std::move(pattern));
       for (size_t m = 0; m < unit_.maps.size(); ++m) {
         Map& map = unit_.maps[m];
         std::erase_if(map.statements, [&](const Statement& s) {
-          return (map.left == side_name && Names(s.left, text)) || (map.right == side_name && Names(s.right, text));
+          return (map.left == side.name && Names(s.left, text)) || (map.right == side.name && Names(s.right, text));
         });
         imported_statements_[m] = map.statements.size();
       }
     }
-  }
-
-  static bool Names(const std::vector<Operand>& operands, const std::string& text) {
-    return std::any_of(operands.begin(), operands.end(),
-                       [&](const Operand& o) { return !o.node->blank && o.pattern.text() == text; });
   }
 
   // ------------------------------------------------------------ maps
@@ -349,6 +391,7 @@ class UnitReader {
                      for (const ast::MapItem& i : node.body) ReadMapItem(i, map, flipped, Inside(node, context));
                    },
                    [&](const ast::If<ast::MapItem>& node) {
+                     if (node.condition) CheckVariables(*node.condition, context, nullptr);
                      for (const ast::MapItem& i : node.then) ReadMapItem(i, map, flipped, Inside(node, context, false));
                      for (const ast::MapItem& i : node.otherwise)
                        ReadMapItem(i, map, flipped, Inside(node, context, true));
@@ -384,7 +427,7 @@ class UnitReader {
         }
         for (int64_t i = node.slice->first; i < node.slice->second; ++i) {  // name[0:3] is name_0, name_1, name_2
           Pattern one = pattern;
-          one.parts.push_back({PatternPart::Kind::kText, fmt::format("_{}", i), 0, 0, nullptr});
+          one.parts.push_back({PatternPart::Kind::kText, fmt::format("_{}", i)});
           out.push_back({&node, MergedText(std::move(one))});
         }
       }
@@ -413,11 +456,6 @@ class UnitReader {
     imported_statements_[map_index] = static_cast<size_t>(replaced - map.statements.begin());
     map.statements.erase(replaced, imported);
     map.statements.push_back(std::move(statement));
-  }
-
-  static bool Share(const std::vector<Operand>& a, const std::vector<Operand>& b) {
-    return std::any_of(a.begin(), a.end(),
-                       [&](const Operand& o) { return !o.node->blank && Names(b, o.pattern.text()); });
   }
 
   Unit& unit_;
@@ -456,6 +494,7 @@ void FindRounds(Unit& unit) {
 Unit ReadUnit(const SourceFile& main, const LoadImport& load, diag::Diagnostics& diagnostics) {
   Unit unit;
   UnitReader(unit, load, diagnostics).ReadAll(main);
+  Resolve(unit, diagnostics);
   FindRounds(unit);
   return unit;
 }

@@ -49,6 +49,8 @@ struct Declaration {
 struct Side {
   std::string name;
   std::vector<SourceRange> where;  // its heads
+  const ast::Like* like = nullptr;
+  std::vector<Pattern> removed;  // by its `remove` lines
   std::vector<InContext<ast::Format>> formats;
   std::vector<InContext<ast::MeshLine>> meshes;
   std::vector<InContext<ast::Overlay>> overlays;
@@ -96,6 +98,7 @@ struct Unit {
   // Every name that a type, an equation, a name variable or a condition mentions: what `-D` may set.
   std::set<std::string> dimension_names;
 
+  std::deque<ast::Statement> identities;  // of sides that are like the hub, which nobody wrote
   std::deque<ast::File> files;  // the trees that all of this points into
 };
 

@@ -57,8 +57,12 @@ class Names {
 
 // One tensor of a table. Its elements lie little-endian at [begin, begin + bytes) of the file's data, row-major unless
 // `strides` says otherwise.
+//
+// Most formats give a rank's tensor as it is cut by the type that the rules give it. A *chunk* says itself where it
+// belongs: it is a box of the whole tensor as it would be stored uncut (padding included), whatever the rules say of
+// cuts, stages and ranks. A file may hold several chunks of a tensor; those of all files tile it, but for copies.
 struct StoredTensor {
-  static constexpr uint32_t kRowMajor = 0xFFFFFFFF;
+  static constexpr uint32_t kRowMajor = 0xFFFFFFFF, kNoChunk = 0xFFFFFFFF;
 
   uint32_t name = 0;   // in Schema::names
   uint32_t shape = 0;  // in Schema::shapes
@@ -66,6 +70,8 @@ struct StoredTensor {
   uint64_t begin = 0;
   uint64_t bytes = 0;
   uint32_t strides = kRowMajor;  // in Schema::shapes: of every axis, in elements, not negative; 0 repeats
+  uint32_t whole = kNoChunk;     // in Schema::shapes: of a chunk, the shape of the whole tensor
+  uint32_t at = 0;               // in Schema::shapes: of a chunk, where it begins on every axis
   std::optional<DType> held;     // the file's element type, where the tensor is the file's values rounded to `dtype`
   bool operator==(const StoredTensor&) const = default;
 };

@@ -29,7 +29,20 @@ Diagnostic& Diagnostics::Add(Code code, Severity severity, SourceRange where, st
 }
 
 void Diagnostics::Append(const Diagnostics& others) {
-  for (const Diagnostic& d : others.all_) Add(d.code, d.severity, d.where, d.message) = d;
+  Append(others, [](const Diagnostic&) { return true; });
+}
+
+void Diagnostics::Append(const Diagnostics& others, const std::function<bool(const Diagnostic&)>& keep) {
+  for (const Diagnostic& d : others.all_) {
+    if (keep(d)) Add(d.code, d.severity, d.where, d.message) = d;
+  }
+}
+
+Diagnostic* Diagnostics::FirstError(const std::vector<Code>& codes) {
+  for (Diagnostic& d : all_) {
+    if (d.severity == Severity::kError && std::find(codes.begin(), codes.end(), d.code) != codes.end()) return &d;
+  }
+  return nullptr;
 }
 
 std::vector<const Diagnostic*> Diagnostics::Sorted() const {

@@ -5,6 +5,7 @@
 // question, lists tokens, or says "invalid".
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,10 +82,14 @@ class Diagnostics {
   }
 
   void Append(const Diagnostics& others);
+  // Of `others` those that `keep` wants.
+  void Append(const Diagnostics& others, const std::function<bool(const Diagnostic&)>& keep);
 
   bool HasErrors() const { return errors_ > 0; }
   int errors() const { return errors_; }
   const std::vector<Diagnostic>& all() const { return all_; }
+  // The first error with one of these codes, to say more about it; null if there is none.
+  Diagnostic* FirstError(const std::vector<Code>& codes);
   // In the order in which a reader meets their places: by file (first use), then position; those without place last.
   std::vector<const Diagnostic*> Sorted() const;
 

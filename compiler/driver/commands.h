@@ -17,5 +17,9 @@ Exit RunDiff(const Arguments& arguments);
 Exit RunDigest(const Arguments& arguments);
 Exit RunFmt(const Arguments& arguments);
 Exit RunFormats(const Arguments& arguments);
+Exit RunIdentify(const Arguments& arguments);
+Exit RunImport(const Arguments& arguments);
+Exit RunInit(const Arguments& arguments);
+Exit RunLsp(const Arguments& arguments);  // a language server
 
 }  // namespace aoa::driver

@@ -16,13 +16,13 @@ namespace {
 using Tensor = Contents::Tensor;
 
 // [3, 0, 12] of a row-major number.
-std::string IndexOf(int64_t number, const Shape& shape) {
+Shape IndexOf(int64_t number, const Shape& shape) {
   Shape index(shape.size());
   for (size_t i = shape.size(); i-- > 0;) {
     index[i] = number % shape[i];
     number /= shape[i];
   }
-  return ToString(index);
+  return index;
 }
 
 std::string ShowElement(DType dtype, uint64_t bits) {
@@ -51,6 +51,7 @@ class Diff {
     const Tensor* b = nullptr;
     std::string difference;  // empty: equal
     double largest = 0;
+    exec::Difference elements;  // if shapes and types are equal
   };
 
   bool ReadBoth() {
@@ -83,7 +84,7 @@ class Diff {
     while (a != a_->tensors().end() || b != b_->tensors().end()) {
       bool take_a = b == b_->tensors().end() || (a != a_->tensors().end() && a->head.name <= b->head.name);
       bool take_b = a == a_->tensors().end() || (b != b_->tensors().end() && b->head.name <= a->head.name);
-      entries_.push_back({take_a ? &*a++ : nullptr, take_b ? &*b++ : nullptr, "", 0});
+      entries_.push_back({take_a ? &*a++ : nullptr, take_b ? &*b++ : nullptr, "", 0, {}});
     }
   }
 
@@ -116,12 +117,28 @@ class Diff {
     AOA_ASSIGN_OR_RETURN(auto found, exec::CompareShards(a_->context(), a_->shard(*entry.a), b_->context(),
                                                          b_->shard(*entry.b), a.dtype));
     if (!found) return Status();
-    entry.difference =
-        fmt::format("{} of {} elements, first at {}: {} and {}; largest difference {}", found->count,
-                    ElementCount(a.shape), IndexOf(found->first, a.shape), ShowElement(a.dtype, found->bits_a),
-                    ShowElement(a.dtype, found->bits_b), exec::Show(found->largest));
+    std::vector<std::string> first;
+    for (const exec::Difference::Element& e : found->first)
+      first.push_back(fmt::format("{}: {} and {}", ToString(IndexOf(e.number, a.shape)), ShowElement(a.dtype, e.bits_a),
+                                  ShowElement(a.dtype, e.bits_b)));
+    entry.difference = fmt::format("{} of {} elements, first at {}; largest difference {}", found->count,
+                                   ElementCount(a.shape), fmt::join(first, ", "), exec::Show(found->largest));
+    entry.elements = std::move(*found);
     entry.largest = found->largest;
     return Status();
+  }
+
+  static nlohmann::ordered_json Json(const Entry& e) {
+    nlohmann::ordered_json json = {{"what", e.difference}, {"largest", e.largest}};
+    if (e.elements.count == 0) return json;
+    json["count"] = e.elements.count;
+    json["first"] = nlohmann::ordered_json::array();
+    const exec::TensorHead& head = e.a->head;
+    for (const exec::Difference::Element& element : e.elements.first)
+      json["first"].push_back({{"index", IndexOf(element.number, head.shape)},
+                               {"a", exec::Show(exec::NumberOf(head.dtype, element.bits_a))},
+                               {"b", exec::Show(exec::NumberOf(head.dtype, element.bits_b))}});
+    return json;
   }
 
   Exit Report() const {
@@ -132,7 +149,7 @@ class Diff {
       nlohmann::ordered_json report = {
           {"equal", different == 0}, {"tensors", entries_.size()}, {"different", nlohmann::ordered_json::object()}};
       for (const Entry& e : entries_) {
-        if (!e.difference.empty()) report["different"][name(e)] = {{"what", e.difference}, {"largest", e.largest}};
+        if (!e.difference.empty()) report["different"][name(e)] = Json(e);
       }
       fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {

@@ -1,4 +1,4 @@
-// aoac digest PATH, aoac digest RULES.aoa SIDE:PATH [--as SIDE]
+// aoac digest PATH [--md5 | --sha256], aoac digest RULES.aoa SIDE:PATH [--as SIDE]
 #include <fmt/format.h>
 
 #include <atomic>
@@ -6,6 +6,7 @@
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
 #include "compiler/driver/contents.h"
+#include "compiler/driver/manifest.h"
 #include "runtime/exec/workers.h"
 
 namespace aoa::driver {
@@ -54,12 +55,28 @@ Exit Digest(const Options& options, Session& session) {
   return session.Finish();
 }
 
+// Of files as they lie, whatever is in them.
+Exit Manifest(const Options& options, Session& session) {
+  if (!options.sides.empty() || (options.md5 && options.sha256)) {
+    session
+        .Misuse(options.sides.empty() ? "--md5 and --sha256 stand together"
+                                      : "--md5 and --sha256 are digests of files, whose bytes depend on the layout")
+        .Expected("aoac digest PATH --md5, or aoac digest PATH --sha256");
+    return session.Finish();
+  }
+  io::Checksum kind = options.md5 ? io::Checksum::kMd5 : io::Checksum::kSha256;
+  Status status = PrintManifest(options.rules, kind, options.threads, options.json);
+  if (!status.ok()) session.Fail(status);
+  return session.Finish();
+}
+
 }  // namespace
 
 Exit RunDigest(const Arguments& arguments) {
   Session session;
   auto options = ParseOptions(Command::kDigest, arguments, session);
-  return options ? Digest(*options, session) : session.Finish();
+  if (!options) return session.Finish();
+  return options->md5 || options->sha256 ? Manifest(*options, session) : Digest(*options, session);
 }
 
 }  // namespace aoa::driver

@@ -26,16 +26,21 @@ Commands
   aoac RULES.aoa --plan [--from SIDE[:PATH]] [--to SIDE]           say what a run would do
   aoac RULES.aoa --emit=PHASE ...           show what a phase makes: ast types map index plan llvm asm
                                             (--cpu x86-64-v3: code for another processor of this architecture)
-  aoac inspect PATH                         list what a checkpoint holds
+  aoac inspect PATH                         list what a checkpoint holds, and what looks wrong
   aoac diff A B                             compare two checkpoints: 0 equal, 1 different
   aoac diff RULES.aoa SIDE:PATH SIDE:PATH   the same across layouts
   aoac digest PATH                          digests of all tensors
   aoac digest RULES.aoa SIDE:PATH [--as SIDE]   the same whatever the layout, under the names of a side (hf)
+  aoac digest PATH --md5 | --sha256         of its files, as md5sum and sha256sum print them
+  aoac identify PATH [--rules DIR]          which rule file and side a checkpoint fits
+  aoac init PATH [--side NAME] [-o FILE]    draft a side from a checkpoint
+  aoac import-aoa FILE [-o FILE] [--from-checkpoint PATH]          a rule file from an aoa_config
   aoac fmt FILE... [--check]                format rule files
   aoac formats                              list the file formats
   aoac layouts PATH [-o FILE]               how a layout file cuts tensors; -o writes it as one file (.json, .ckpt)
   aoac layouts --needs 0-7 [--layout-from PATH] [--layout-to PATH]
                                             the source ranks that it takes to write these ranks
+  aoac lsp                                  a language server for editors, on standard input and output
 
 What a run reads and writes
   --from SIDE:PATH, --to SIDE:PATH          a side of the rule file, and a folder or file; SIDE+VARIANT:PATH picks a variant

@@ -29,8 +29,11 @@ struct Command {
   Exit (*run)(const Arguments&);
 };
 constexpr Command kCommands[] = {
-    {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff},       {"digest", aoa::driver::RunDigest},
-    {"fmt", aoa::driver::RunFmt},         {"formats", aoa::driver::RunFormats}, {"layouts", aoa::driver::RunLayouts},
+    {"inspect", aoa::driver::RunInspect}, {"diff", aoa::driver::RunDiff},
+    {"digest", aoa::driver::RunDigest},   {"fmt", aoa::driver::RunFmt},
+    {"formats", aoa::driver::RunFormats}, {"import-aoa", aoa::driver::RunImport},
+    {"init", aoa::driver::RunInit},       {"identify", aoa::driver::RunIdentify},
+    {"lsp", aoa::driver::RunLsp}, {"layouts", aoa::driver::RunLayouts},
 };
 
 // A command with a name like `word`, if `word` is no file.

@@ -189,7 +189,7 @@ struct Form {
 Form FormOf(Command command) {
   switch (command) {
     case Command::kDigest:
-      return {1, 2, "aoac digest PATH, or aoac digest RULES.aoa SIDE:PATH"};
+      return {1, 2, "aoac digest PATH [--md5 | --sha256], or aoac digest RULES.aoa SIDE:PATH"};
     case Command::kDiff:
       return {2, 3, "aoac diff A B, or aoac diff RULES.aoa SIDE:PATH SIDE:PATH"};
     default:
@@ -220,7 +220,11 @@ std::optional<Options> ParseOptions(Command command, const std::vector<std::stri
   app.allow_extras();
   AddCommon(app, options, words);
   if (command == Command::kRules) AddRun(app, options, words);
-  if (command == Command::kDigest) app.add_option("--as", options.as);
+  if (command == Command::kDigest) {
+    app.add_option("--as", options.as);
+    app.add_flag("--md5", options.md5);
+    app.add_flag("--sha256", options.sha256);
+  }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ArgumentMismatch& error) {

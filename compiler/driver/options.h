@@ -34,8 +34,9 @@ struct Options {
   std::string only;
   std::vector<int64_t> ranks;
   Part part;
-  std::vector<std::string> sides;  // SIDE:PATH of digest and diff
-  std::string as;                  // digest --as
+  std::vector<std::string> sides;    // SIDE:PATH of digest and diff
+  std::string as;                    // digest --as
+  bool md5 = false, sha256 = false;  // digest of files
 };
 
 enum class Command { kRules, kDigest, kDiff };

@@ -148,9 +148,8 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
       return std::nullopt;
     }
     source.config = ParseConfiguration(*text, options.config, session);
-  } else if (!source.schema.config.empty()) {
-    source.config =
-        ParseConfiguration(source.schema.config, fmt::format("the configuration of {}", spec.path), session);
+  } else {
+    source.config = ConfigurationOf(source.schema, session);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -178,6 +177,21 @@ std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Se
   if (schema.ok()) return *std::move(schema);
   session.Fail(schema.status());
   return std::nullopt;
+}
+
+std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session) {
+  if (schema.config.empty()) return std::nullopt;
+  return ParseConfiguration(schema.config, fmt::format("the configuration of {}", schema.path), session);
+}
+
+bool IsWhole(const Schema& schema, Session& session) {
+  if (!schema.has_mesh || schema.files.size() <= 1) return true;
+  session.diagnostics
+      .Error(Code::kFile, {},
+             fmt::format("{}: {} ranks, whose shapes do not say which axes are cut", diag::Printable(schema.path),
+                         schema.files.size()))
+      .Help("draft the side of a checkpoint of one rank, then write `mesh` and the cuts: `[h f@tp]`");
+  return false;
 }
 
 bind::Request MakeRequest(const bind::Unit& unit, const Options& options, const Source& source, const std::string& from,

@@ -38,6 +38,10 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
 
 // Reads a checkpoint of whatever format it is.
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session);
+// Its configuration. Nothing if it carries none, or if a diagnostic was reported.
+std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session);
+// Whether its files hold whole tensors, as what is drafted from names and shapes needs. Else a diagnostic.
+bool IsWhole(const Schema& schema, Session& session);
 
 // What is known once the rules have met the headers.
 struct Compiled {

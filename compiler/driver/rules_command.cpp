@@ -15,6 +15,7 @@
 #include "compiler/codegen/codegen.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/identify.h"
 #include "compiler/driver/memory.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/progress.h"
@@ -27,6 +28,7 @@ namespace aoa::driver {
 namespace {
 
 namespace fs = std::filesystem;
+using diag::Code;
 using Clock = std::chrono::steady_clock;
 
 std::string CacheFolder() {
@@ -131,7 +133,10 @@ class RulesCommand {
     bind::Request request = MakeRequest(*unit_, options_, source_, options_.from->side, options_.to->side, session_);
     if (session_.diagnostics.HasErrors()) return false;
     auto compiled = Compile(*unit_, source_, request, session_);
-    if (!compiled) return false;
+    if (!compiled) {
+      SuggestRules();
+      return false;
+    }
     compiled_.emplace(std::move(*compiled));
     if (options_.emit == "types" || options_.emit == "map" || options_.emit == "index") return true;
     plan::Resources resources;
@@ -145,6 +150,28 @@ class RulesCommand {
     if (!planned) return false;
     planned_.emplace(std::move(*planned));
     return true;
+  }
+
+  // Of a checkpoint that the side does not fit: the rule file beside this one that it does.
+  void SuggestRules() {
+    static const std::vector<Code> misfits = {Code::kUnknownTensor, Code::kUnknownDimension, Code::kContradiction,
+                                              Code::kConfigKey,     Code::kArithmetic,       Code::kNoFit,
+                                              Code::kRank,          Code::kNotConsumed,      Code::kMissing,
+                                              Code::kMatchesNothing};
+    diag::Diagnostic* misfit = session_.diagnostics.FirstError(misfits);
+    if (!misfit) return;
+    auto better =
+        BetterRules(options_.rules, options_.from->side, source_.schema, source_.config ? &*source_.config : nullptr);
+    if (!better) return;
+    // Against the wrong rules there is one thing to say, however many of their tensors are not there.
+    diag::Diagnostics kept;
+    kept.Append(session_.diagnostics,
+                [&](const diag::Diagnostic& d) { return &d == misfit || d.severity != diag::Severity::kError; });
+    int others = session_.diagnostics.errors() - 1;
+    session_.diagnostics = std::move(kept);
+    misfit = session_.diagnostics.FirstError(misfits);
+    misfit->Help(fmt::format("the checkpoint fits side `{}` of {}", better->side, diag::Printable(better->rules)));
+    if (others > 0) misfit->Note(fmt::format("{} more errors are left out", others));
   }
 
   // ------------------------------------------------------------ --emit, --plan

@@ -20,12 +20,22 @@ const bind::Role* Lowering::FindRole(const End& end, const std::string& name, in
   return nullptr;
 }
 
+namespace {
+
+bool HasAny(const End& end, int role) {
+  return std::any_of(end.tensors.begin(), end.tensors.end(),
+                     [&](const Tensor& tensor) { return tensor.role == role && tensor.present; });
+}
+
+}  // namespace
+
 void Lowering::AddStates() {
   End& to = program_.ends.back();
   size_t weights = out_.targets.size();
   for (size_t r = 0; r < to.roles.size(); ++r) {
     int from_role = 0;
     const bind::Role* from = FindRole(program_.ends[0], to.roles[r].name, from_role);
+    if (from && !HasAny(program_.ends[0], from_role)) from = nullptr;  // declared, and in no file
     for (size_t t = 0; t < weights; ++t) {
       if (to.roles[r].scalar)
         AddScalar(t, static_cast<int>(r), from, from_role);
@@ -44,8 +54,8 @@ TensorId Lowering::StateOf(TensorId weight, const bind::Role& role, int index) {
   SourceRange where = role.node->where;
   diagnostics_.Error(
       Code::kMissing, where,
-      fmt::format("`{}` is missing: the {} of `{}`", diag::Printable(role.prefix + source.NameOf(weight) + role.suffix),
-                  role.name, diag::Printable(source.NameOf(weight))));
+      fmt::format("`{}` is missing: the {} of `{}`", diag::Printable(role.NameFor(source.NameOf(weight))), role.name,
+                  diag::Printable(source.NameOf(weight))));
   return kNoTensor;
 }
 
@@ -59,9 +69,7 @@ TensorId Lowering::AddStateTensor(size_t weight_target, int role, DType dtype) {
   state.weight = weight;
   state.dtype = dtype;
   state.present = true;
-  return to.AddState(
-      to.roles[static_cast<size_t>(role)].prefix + to.NameOf(weight) + to.roles[static_cast<size_t>(role)].suffix,
-      state);
+  return to.AddState(to.roles[static_cast<size_t>(role)].NameFor(to.NameOf(weight)), state);
 }
 
 void Lowering::AddState(size_t weight_target, int role, const bind::Role& from, int from_role) {

@@ -27,15 +27,16 @@ using ExprPtr = std::shared_ptr<const Expr>;
 // Numbers, words and truth values: in `dims`, in conditions, in `pad(x, k)`, in names `${=l+3}`, after `scalar ... =`.
 struct Expr {
   enum class Kind {
-    kNumber,  // `number`; `integer` if it is spelled without a fraction or an exponent and fits
-    kString,  // `text`
-    kBool,    // `number` is 0 or 1
-    kName,    // `text`: a dimension, a mesh axis, or (in scalars) a role
-    kConfig,  // `text` is the key path after `config.`: "a.b"
-    kUnary,   // `text` is "-" or "not"; args[0]
-    kBinary,  // `text` is one of + - * / % == != < <= > >= and or; args[0], args[1]
-    kCall,    // `text` is the function: max min ceil pow log round; args. The argument of ceil is the quotient
-    kElse,    // args[0] else args[1]
+    kNumber,    // `number`; `integer` if it is spelled without a fraction or an exponent and fits
+    kString,    // `text`
+    kBool,      // `number` is 0 or 1
+    kName,      // `text`: a dimension, a mesh axis, or (in scalars) a role
+    kConfig,    // `text` is the key path after `config.`: "a.b"
+    kVariable,  // `text` is the name variable after `$`: its number, in conditions inside a `for`
+    kUnary,     // `text` is "-" or "not"; args[0]
+    kBinary,    // `text` is one of + - * / % == != < <= > >= in and or; args[0], args[1]
+    kCall,      // `text` is the function: max min ceil pow log round; args. The argument of ceil is the quotient
+    kElse,      // args[0] else args[1]
   };
   Kind kind = Kind::kNumber;
   std::string text;
@@ -134,6 +135,10 @@ struct Format {
   std::optional<Ident> variant;
   SourceRange where;
 };
+struct Like {
+  Ident side;
+  SourceRange where;
+};
 struct MeshLine {
   std::vector<Ident> axes;
   SourceRange where;
@@ -204,7 +209,7 @@ struct Declaration {
 };
 
 struct SideItem {
-  std::variant<Format, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>,
+  std::variant<Format, Like, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>,
                If<SideItem>>
       item;
 };

@@ -54,6 +54,12 @@ bool Fits(const Known& known, const ast::Attribute& attribute) {
 
 }  // namespace
 
+std::vector<std::string> Keys() {
+  std::vector<std::string> keys;
+  for (const Known& known : kKnown) keys.emplace_back(known.key);
+  return keys;
+}
+
 void Builder::Check(const ast::Attribute& attribute) {
   if (attribute.kind == Value::kFlag) return;
   const std::string& key = attribute.key.text;

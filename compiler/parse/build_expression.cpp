@@ -107,7 +107,10 @@ ExprPtr Builder::Build(AoaParser::PrimaryContext* tree) {
   if (tree->name) return Leaf(Expr::Kind::kName, tree->name);
   Expr out;
   out.where = Range(tree);
-  if (tree->number) {
+  if (tree->variable) {
+    out.kind = Expr::Kind::kVariable;
+    out.text = TextOf(tree->variable).substr(1);
+  } else if (tree->number) {
     Number number = NumberIn(out.where);
     out.kind = Expr::Kind::kNumber;
     out.number = number.value;

@@ -22,6 +22,7 @@ std::vector<ast::SideItem> Builder::Build(const std::vector<AoaParser::SideItemC
 
 void Builder::Add(AoaParser::SideItemContext* tree, std::vector<ast::SideItem>& out) {
   if (tree->format) return Add(tree->format, out);
+  if (tree->like) return Add(tree->like, out);
   if (tree->mesh) return Add(tree->mesh, out);
   if (tree->overlay) return Add(tree->overlay, out);
   if (tree->place) return Add(tree->place, out);
@@ -40,6 +41,10 @@ void Builder::Add(AoaParser::FormatLineContext* tree, std::vector<ast::SideItem>
   ast::Format format{Build(tree->name), std::nullopt, Range(tree)};
   if (tree->variant) format.variant = Build(tree->variant);
   out.push_back({std::move(format)});
+}
+
+void Builder::Add(AoaParser::LikeLineContext* tree, std::vector<ast::SideItem>& out) {
+  if (Good(tree)) out.push_back({ast::Like{Build(tree->name), Range(tree)}});
 }
 
 void Builder::Add(AoaParser::MeshLineContext* tree, std::vector<ast::SideItem>& out) {
@@ -104,8 +109,10 @@ void Builder::Add(AoaParser::RoleLineContext* tree, std::vector<ast::SideItem>& 
   if (tree->dtype) role.dtype = BuildDType(tree->dtype);
   if (tree->value) role.computed = BuildRoot(tree->value);
   role.where = Range(tree);
-  size_t hole = role.name_template.find("{}");
-  if (hole == std::string::npos || role.name_template.find("{}", hole + 2) != std::string::npos) {
+  const std::string& text = role.name_template;
+  size_t hole = text.find('{'), close = text.find('}', hole == std::string::npos ? 0 : hole);
+  if (close == std::string::npos) hole = std::string::npos;
+  if (hole == std::string::npos || text.find_first_of("{}", close + 1) != std::string::npos) {
     Error(Code::kSyntax, role.template_where,
           hole == std::string::npos ? "a template without `{}`" : "a template with more than one `{}`")
         .Help("`{}` stands for the name of the weight: `\"{}.exp_avg\"`");

@@ -33,6 +33,7 @@ class Builder {
   std::vector<ast::SideItem> Build(const std::vector<AoaParser::SideItemContext*>& trees);
   void Add(AoaParser::SideItemContext* tree, std::vector<ast::SideItem>& out);
   void Add(AoaParser::FormatLineContext* tree, std::vector<ast::SideItem>& out);
+  void Add(AoaParser::LikeLineContext* tree, std::vector<ast::SideItem>& out);
   void Add(AoaParser::MeshLineContext* tree, std::vector<ast::SideItem>& out);
   void Add(AoaParser::OverlayLineContext* tree, std::vector<ast::SideItem>& out);
   void Add(AoaParser::PlaceLineContext* tree, std::vector<ast::SideItem>& out);

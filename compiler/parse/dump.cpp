@@ -115,6 +115,7 @@ class Dumper {
   void Node(const ast::Format& node) {
     Line("format {}{}", node.name.text, node.variant ? " " + node.variant->text : "");
   }
+  void Node(const ast::Like& node) { Line("like {}", node.side.text); }
   void Node(const ast::MeshLine& node) { Line("mesh{}", Names(node.axes)); }
   void Node(const ast::Overlay& node) { Line("overlay{} on{}", Names(node.axes), Names(node.on)); }
 
@@ -284,6 +285,8 @@ class Dumper {
         return Line("name {}", node.text);
       case ast::Expr::Kind::kConfig:
         return Line("config {}", node.text);
+      case ast::Expr::Kind::kVariable:
+        return Line("variable {}", node.text);
       case ast::Expr::Kind::kUnary:
         Line("unary {}", node.text);
         break;

@@ -47,6 +47,7 @@ bool Failure::ExplainExpression() {
     case AoaParser::LESS_EQUAL:
     case AoaParser::GREATER:
     case AoaParser::GREATER_EQUAL:
+    case AoaParser::IN:
       if (value_due) break;
       Error("a comparison of a comparison").Help("comparisons are joined by `and`");
       return true;
@@ -62,7 +63,7 @@ bool Failure::ExplainExpression() {
     Error("no value stands after " + ShownBefore());
   } else if (AfterValue() && !AtEnd() &&
              (Type() == AoaParser::IDENT || Type() == AoaParser::NUMBER || Type() == AoaParser::CONFIG_KEY ||
-              Type() == AoaParser::LPAREN)) {
+              Type() == AoaParser::NUMBER_OF || Type() == AoaParser::LPAREN)) {
     if (Earlier({AoaParser::EQUAL, AoaParser::DEFAULT_EQUAL, AoaParser::IF, AoaParser::ELSE_IF}) == nullptr)
       return false;
     Error(Shown() + " follows " + ShownBefore() + " without an operator");

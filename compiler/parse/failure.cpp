@@ -3,6 +3,8 @@
 
 #include "compiler/parse/failure.h"
 
+#include "compiler/parse/words.h"
+
 namespace aoa::parse {
 
 using diag::Diagnostic;
@@ -77,20 +79,7 @@ Diagnostic& Failure::Error(std::string message, diag::Code code) {
   return d;
 }
 
-bool Failure::AfterValue() const {
-  switch (TypeBefore()) {
-    case AoaParser::NUMBER:
-    case AoaParser::STRING:
-    case AoaParser::TRUE:
-    case AoaParser::FALSE:
-    case AoaParser::CONFIG_KEY:
-    case AoaParser::IDENT:
-    case AoaParser::RPAREN:
-      return true;
-    default:
-      return false;
-  }
-}
+bool Failure::AfterValue() const { return EndsValue(TypeBefore()); }
 
 std::string Failure::Due() const {
   size_t rule = Rule();

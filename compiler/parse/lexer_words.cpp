@@ -87,7 +87,8 @@ size_t Lexer::SideHead(const Token& token) {
       // `mesh tp`, `scalar step "{}"`, but not `mesh optional`, which declares a tensor.
       std::string_view word;
       PeekWord(token.end, &word);
-      if (Peek(token.end) == '"' || (!word.empty() && !AttributeFollows(token))) return type;
+      if (std::string_view("\"$").find(Peek(token.end)) != std::string_view::npos ||
+          (!word.empty() && !AttributeFollows(token))) return type;
     }
   }
   return NearBlockHead(token, {"dims", "config", "for", "if"});
@@ -154,6 +155,8 @@ size_t Lexer::ExpressionWord(const Token& token) {
     if (IsLetter(next)) return text == "axis" ? AoaLexer::AXIS : AoaLexer::VALUE;
   }
   if (head_ == AoaLexer::FOR && count_ == 2 && text == "in") return AoaLexer::IN;
+  bool condition = head_ == AoaLexer::IF || head_ == AoaLexer::ELSE_IF;
+  if (condition && text == "in" && EndsValue(last_)) return AoaLexer::IN;  // elsewhere a dimension may be called so
   // In a type `max (a b)` are two axes, one of them called max.
   char next = InType() ? CharAt(token.end) : Peek(token.end);
   if (next == '(' && text == "pad" && InType()) return AoaLexer::PAD;

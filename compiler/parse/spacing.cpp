@@ -1,28 +1,9 @@
 #include "compiler/parse/spacing.h"
 
 #include "compiler/parse/antlr.h"
+#include "compiler/parse/words.h"
 
 namespace aoa::parse {
-namespace {
-
-// After a value `-` is an operator, elsewhere a sign.
-bool EndsValue(size_t type) {
-  switch (type) {
-    case AoaLexer::NUMBER:
-    case AoaLexer::IDENT:
-    case AoaLexer::CONFIG_KEY:
-    case AoaLexer::STRING:
-    case AoaLexer::TRUE:
-    case AoaLexer::FALSE:
-    case AoaLexer::RPAREN:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
 bool Spacing::Opens(size_t type) { return type == AoaLexer::LBRACKET || type == AoaLexer::LPAREN; }
 bool Spacing::Closes(size_t type) { return type == AoaLexer::RBRACKET || type == AoaLexer::RPAREN; }
 

@@ -9,10 +9,11 @@ namespace {
 constexpr Word kTop[] = {{"family", AoaLexer::FAMILY}, {"import", AoaLexer::IMPORT}, {"dims", AoaLexer::DIMS},
                          {"side", AoaLexer::SIDE},     {"map", AoaLexer::MAP},       {"default", AoaLexer::DEFAULT}};
 
-constexpr Word kSide[] = {{"format", AoaLexer::FORMAT}, {"mesh", AoaLexer::MESH},     {"overlay", AoaLexer::OVERLAY},
-                          {"place", AoaLexer::PLACE},   {"state", AoaLexer::STATE},   {"scalar", AoaLexer::SCALAR},
-                          {"zero", AoaLexer::ZERO},     {"config", AoaLexer::CONFIG}, {"remove", AoaLexer::REMOVE},
-                          {"dims", AoaLexer::DIMS},     {"for", AoaLexer::FOR},       {"if", AoaLexer::IF}};
+constexpr Word kSide[] = {{"format", AoaLexer::FORMAT},   {"like", AoaLexer::LIKE},   {"mesh", AoaLexer::MESH},
+                          {"overlay", AoaLexer::OVERLAY}, {"place", AoaLexer::PLACE}, {"state", AoaLexer::STATE},
+                          {"scalar", AoaLexer::SCALAR},   {"zero", AoaLexer::ZERO},   {"config", AoaLexer::CONFIG},
+                          {"remove", AoaLexer::REMOVE},   {"dims", AoaLexer::DIMS},   {"for", AoaLexer::FOR},
+                          {"if", AoaLexer::IF}};
 
 constexpr Word kMap[] = {{"for", AoaLexer::FOR}, {"if", AoaLexer::IF}};
 
@@ -51,6 +52,22 @@ std::span<const Word> DefaultWords() { return kDefault; }
 std::span<const Word> ExpressionWords() { return kExpression; }
 std::span<const std::string_view> Functions() { return kFunctions; }
 std::span<const std::string_view> Flags() { return kFlags; }
+
+bool EndsValue(size_t type) {
+  switch (type) {
+    case AoaLexer::NUMBER:
+    case AoaLexer::IDENT:
+    case AoaLexer::CONFIG_KEY:
+    case AoaLexer::NUMBER_OF:
+    case AoaLexer::STRING:
+    case AoaLexer::TRUE:
+    case AoaLexer::FALSE:
+    case AoaLexer::RPAREN:
+      return true;
+    default:
+      return false;
+  }
+}
 
 size_t Find(std::span<const Word> words, std::string_view text) {
   for (const Word& word : words) {

@@ -22,6 +22,10 @@ std::span<const Word> DefaultWords();      // inside `default`
 std::span<const Word> ExpressionWords();
 std::span<const std::string_view> Functions();
 std::span<const std::string_view> Flags();  // attributes of a statement without a value
+std::vector<std::string> Keys();            // those with one; in build_attribute.cpp, with what they may be
+
+// Whether a token ends a value of an expression: then `-` after it is an operator, elsewhere a sign.
+bool EndsValue(size_t type);
 
 // The type of `text` among `words`, or 0.
 size_t Find(std::span<const Word> words, std::string_view text);

@@ -26,7 +26,7 @@ void Agreements::AddTied(const index::Agreement& a) {
   }
   std::vector<const StoredTensor*> held(copy->blocks.size());
   sources_.EachHolder(a.copy, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
-    uint32_t block = copy->of_rank[static_cast<size_t>(sources_.RankOf(file))];
+    uint32_t block = sources_.BlockOf(*copy, file, stored);
     const Plan::InShard& shard = plan_.in_shards[sources_.ShardsOf(a.copy) + block];
     if (shard.file == file && shard.offset == offset) held[block] = &stored;
   });
@@ -71,7 +71,7 @@ void Agreements::AddReplicas(TensorId id) {
   std::map<uint32_t, First> first;
   sources_.EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
     int64_t rank = sources_.RankOf(file);
-    uint32_t block = layout->of_rank[static_cast<size_t>(rank)];
+    uint32_t block = sources_.BlockOf(*layout, file, stored);
     auto bytes = static_cast<uint64_t>(layout->blocks[block].elements) * static_cast<uint64_t>(Width(tensor.dtype));
     auto [it, added] = first.try_emplace(block, First{rank, {file, offset}, &stored});
     if (added || bytes == 0) return;

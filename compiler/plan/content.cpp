@@ -262,8 +262,7 @@ class ContentMaker {
     if (tensor.family == bind::kNoFamily) return end_.NameOf(item.id);
     std::string name = bind::LocalName(end_, end_.families[tensor.family], item.stages, end_.NameOf(item.weight));
     if (tensor.role < 0) return name;
-    const bind::Role& role = end_.roles[static_cast<size_t>(tensor.role)];
-    return role.prefix + name + role.suffix;
+    return end_.roles[static_cast<size_t>(tensor.role)].NameFor(name);
   }
 
   Shape ShapeOf(const Item& item, int64_t rank) const {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compiler/bind/ends.h"
+#include "compiler/core/check.h"
 
 namespace aoa::plan {
 namespace {
@@ -288,6 +289,41 @@ void Layouts::Check(std::optional<Layout>& layout, const TensorType& type, const
         .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
   }
   if (!HoldsAll(*layout, name, where)) layout.reset();
+}
+
+Layout Layouts::OfChunks(uint32_t type, const std::vector<std::pair<Shape, Shape>>& chunks) const {
+  TensorType whole = end_.types[type];
+  for (Axis& axis : whole.axes) axis = WithoutCuts(axis);
+  if (whole.stored) {
+    for (Axis& axis : *whole.stored) axis = WithoutCuts(axis);
+  }
+  auto view = ViewOf(whole, Mesh{}, {}, {}, nullptr);
+  AOA_CHECK(view, "an uncut tensor that does not divide");
+  Relation stored = Invert(view->real);  // out: the whole tensor's numbers; in: those of the stored one
+  Layout layout;
+  for (const auto& [at, shape] : chunks) {
+    auto [it, added] = layout.of_chunk.try_emplace({at, shape}, static_cast<uint32_t>(layout.blocks.size()));
+    if (!added) continue;
+    Piece box;  // out: the stored tensor's numbers; in: the chunk's
+    int64_t out = 1, in = 1;
+    for (size_t i = shape.size(); i-- > 0;) {
+      box.digits.push_back({shape[i], out, in, 0});
+      box.out_base += at[i] * out;
+      out *= view->shape[i];
+      in *= shape[i];
+    }
+    Canonicalize(box);
+    Relation primary;
+    auto take = [](uint32_t first, uint32_t) { return first; };
+    if (in > 0) AOA_CHECK(Compose({box}, stored, 0, take, primary, SIZE_MAX), "a chunk of too many boxes");
+    Canonicalize(primary);
+    View block;
+    block.shape = shape;
+    block.elements = in;
+    layout.blocks.push_back(std::move(block));
+    layout.primary.push_back(std::move(primary));
+  }
+  return layout;
 }
 
 bool Layouts::CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name,

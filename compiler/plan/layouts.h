@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "compiler/bind/program.h"
@@ -24,6 +25,7 @@ struct Layout {
   // For reading. Of overlapping blocks (a part of a tensor that ranks repeat) each element is read from the lowest
   // rank's: out: the whole tensor's element numbers; in: the block's.
   std::vector<Relation> primary;
+  std::map<std::pair<Shape, Shape>, uint32_t> of_chunk;  // of chunks: the block of each, by its place and shape
   const Layout* plain = nullptr;  // of one whose blocks lie strided in their files: the same by row-major numbers
 };
 
@@ -34,6 +36,9 @@ class Layouts {
   // The layout of a tensor. States may be flattened, padded and cut along the end's zero axis. Nothing, and a
   // diagnostic, if a cut does not divide.
   const Layout* Of(bind::TensorId id);
+
+  // The layout of a tensor that is stored in chunks (place and shape of each).
+  Layout OfChunks(uint32_t type, const std::vector<std::pair<Shape, Shape>>& chunks) const;
 
   // Reports a tensor whose ranks do not hold all of it. False if `held`, by block, lacks one that has elements.
   bool CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name, SourceRange where);

@@ -14,8 +14,22 @@ using bind::Tensor;
 using bind::TensorId;
 
 const Layout* SourceBlocks::LayoutOf(TensorId id) {
+  const Tensor& t = tensor(id);
+  if (const Layout* chunks = ChunksOf(id, t.role < 0 ? t.type : tensor(t.weight).type)) return WithStrides(id, chunks);
   const Layout* layout = layouts_.Of(id);
   return layout ? WithStrides(id, layout) : nullptr;
+}
+
+// The layout of a tensor that is stored in chunks; null for any other.
+const Layout* SourceBlocks::ChunksOf(TensorId id, uint32_t type) {
+  std::vector<std::pair<Shape, Shape>> chunks;
+  EachHolder(id, [&](uint32_t, uint64_t, const StoredTensor& stored) {
+    if (stored.whole != StoredTensor::kNoChunk) chunks.emplace_back(schema_.shapes[stored.at], ShapeOf(stored));
+  });
+  if (chunks.empty()) return nullptr;
+  auto [it, added] = chunked_.try_emplace({type, chunks});
+  if (added) it->second = std::make_unique<Layout>(layouts_.OfChunks(type, chunks));
+  return it->second.get();
 }
 
 // The layout for a tensor whose blocks lie strided: their element numbers are those of the files.
@@ -25,7 +39,7 @@ const Layout* SourceBlocks::WithStrides(TensorId id, const Layout* layout) {
   std::vector<int64_t> ranks(layout->blocks.size(), INT64_MAX);
   bool plain = true;
   EachHolder(id, [&](uint32_t file, uint64_t, const StoredTensor& stored) {
-    uint32_t block = layout->of_rank[static_cast<size_t>(RankOf(file))];
+    uint32_t block = BlockOf(*layout, file, stored);
     if (RankOf(file) >= ranks[block]) return;
     ranks[block] = RankOf(file);
     lowest[block] = &stored;
@@ -67,8 +81,8 @@ uint32_t SourceBlocks::ShardsOf(TensorId id) {
   if (!added) return it->second;
   const Layout& layout = *LayoutOf(id);
   plan_.in_shards.resize(plan_.in_shards.size() + layout.blocks.size());
-  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor&) {
-    KeepLowest(plan_.in_shards[it->second + layout.of_rank[static_cast<size_t>(RankOf(file))]], file, offset);
+  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
+    KeepLowest(plan_.in_shards[it->second + BlockOf(layout, file, stored)], file, offset);
   });
   std::vector<bool> held;
   for (size_t b = 0; b < layout.blocks.size(); ++b) {
@@ -87,7 +101,7 @@ uint32_t SourceBlocks::ScaleShardsOf(TensorId id, const Layout& weight) {
     const bind::FileGroup& group = end_.groups[holder.group];
     const StoredTensor& stored = schema_.tables[group.table][holder.entry];
     for (uint32_t file : group.files) {
-      uint32_t block = weight.of_rank[static_cast<size_t>(RankOf(file))];
+      uint32_t block = weight.of_rank.empty() ? 0 : weight.of_rank[static_cast<size_t>(RankOf(file))];
       if (!IsPlain(stored)) {
         diagnostics_
             .Error(diag::Code::kBlocks, WhereOf(id),
@@ -122,8 +136,8 @@ void SourceBlocks::NoteMeans(TensorId id) {
   uint32_t first = ShardsOf(id);
   const Layout& layout = *LayoutOf(id);
   std::map<uint32_t, std::vector<std::pair<int64_t, Plan::InShard>>> copies;
-  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor&) {
-    copies[layout.of_rank[static_cast<size_t>(RankOf(file))]].push_back({RankOf(file), {file, offset}});
+  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
+    copies[BlockOf(layout, file, stored)].push_back({RankOf(file), {file, offset}});
   });
   for (auto& [block, list] : copies) {
     std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -21,6 +21,11 @@ class SourceBlocks {
   const bind::End& end() const { return end_; }
   const bind::Tensor& tensor(bind::TensorId id) const { return end_.tensors[id]; }
   int64_t RankOf(uint32_t file) const { return schema_.files[file].rank; }
+  // The block of a layout that a file's entry is.
+  uint32_t BlockOf(const Layout& layout, uint32_t file, const StoredTensor& stored) const {
+    if (stored.whole == StoredTensor::kNoChunk) return layout.of_rank[static_cast<size_t>(RankOf(file))];
+    return layout.of_chunk.at({schema_.shapes[stored.at], schema_.shapes[stored.shape]});
+  }
 
   // The layout of a tensor; null (and a diagnostic) if a cut does not divide.
   const Layout* LayoutOf(bind::TensorId id);
@@ -58,6 +63,7 @@ class SourceBlocks {
   SourceRange WhereOf(bind::TensorId id) const;
   std::optional<DType> HeldOf(bind::TensorId id) const;
   const Layout* WithStrides(bind::TensorId id, const Layout* layout);
+  const Layout* ChunksOf(bind::TensorId id, uint32_t type);
   bool CheckScaleShape(bind::TensorId id, const Shape& stored, const Shape& weight, uint32_t file);
   void KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const;
 
@@ -68,6 +74,8 @@ class SourceBlocks {
   Layouts layouts_;
   // Layouts whose blocks lie strided in their files: by the layout, and strides by block.
   std::map<std::pair<const Layout*, std::vector<Shape>>, std::unique_ptr<Layout>> strided_;
+  // Layouts of tensors in chunks: by type, and place and shape of each.
+  std::map<std::pair<uint32_t, std::vector<std::pair<Shape, Shape>>>, std::unique_ptr<Layout>> chunked_;
   std::map<bind::TensorId, uint32_t> shards_;
   std::set<bind::TensorId> means_;
 };

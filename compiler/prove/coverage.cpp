@@ -210,7 +210,7 @@ void Prover::CheckProduced(size_t leg) {
     auto bounds = BoundsOf(leg + 1, family);
     if (!bounds) continue;  // reported
     int64_t wanted = 1;
-    for (const auto& [variable, range] : *bounds) wanted *= std::max<int64_t>(0, range.second - range.first);
+    for (const auto& [variable, range] : *bounds) wanted *= range.size();
     if (made[f] >= wanted) continue;
     ReportNotProduced(leg, family, *bounds);
   }
@@ -225,7 +225,7 @@ std::optional<Prover::Bounds> Prover::BoundsOf(size_t e, const Family& family) {
     }
     bind::SymbolId symbol = program_.dimensions->At(e, v);
     if (!program_.dimensions->Require(symbol, family.where, diagnostics_)) return std::nullopt;
-    bounds.emplace_back(v, std::pair<int64_t, int64_t>(0, *program_.dimensions->ValueOf(symbol)));
+    bounds.emplace_back(v, bind::Range{0, *program_.dimensions->ValueOf(symbol), {}});
   }
   return bounds;
 }
@@ -234,7 +234,8 @@ void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& b
   const End& end = program_.ends[leg + 1];
   std::vector<std::string> names;
   bind::Assignment values;
-  for (const auto& [variable, range] : bounds) values[variable] = range.first;
+  std::vector<int64_t> at(bounds.size(), 0);
+  for (const auto& [variable, range] : bounds) values[variable] = range.Nth(0);
   for (bool more = true; more && names.size() < 9;) {
     std::string name = family.pattern.Spell(values);
     TensorId id = end.Find(name);
@@ -244,11 +245,11 @@ void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& b
     }
     more = false;
     for (size_t i = bounds.size(); i-- > 0;) {
-      if (++values[bounds[i].first] < bounds[i].second.second) {
-        more = true;
-        break;
-      }
-      values[bounds[i].first] = bounds[i].second.first;
+      const auto& [variable, range] = bounds[i];
+      more = ++at[i] < range.size();
+      if (!more) at[i] = 0;
+      values[variable] = range.Nth(at[i]);
+      if (more) break;
     }
   }
   auto& d = diagnostics_.Error(Code::kNotProduced, family.where,

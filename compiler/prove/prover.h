@@ -60,7 +60,7 @@ class Prover {
   bool ConsumedWeight(const End& end, TensorId id, const std::vector<bool>& consumed) const;
   bool ReportAgainst(size_t leg, const std::string& name, bool in);
   void CheckProduced(size_t leg);
-  using Bounds = std::vector<std::pair<std::string, std::pair<int64_t, int64_t>>>;
+  using Bounds = std::vector<std::pair<std::string, bind::Range>>;
   std::optional<Bounds> BoundsOf(size_t e, const Family& family);
   void ReportNotProduced(size_t leg, const Family& family, const Bounds& bounds);
 

@@ -20,11 +20,9 @@ void AddDifferences(std::span<const std::byte> a, std::span<const std::byte> b, 
     uint64_t bits_a = 0, bits_b = 0;
     std::memcpy(&bits_a, a.data() + i, width);
     std::memcpy(&bits_b, b.data() + i, width);
-    if (difference.count++ == 0) {
-      difference.first = at + static_cast<int64_t>(i / width);
-      difference.bits_a = bits_a;
-      difference.bits_b = bits_b;
-    }
+    ++difference.count;
+    if (difference.first.size() < Difference::kMostShown)
+      difference.first.push_back({at + static_cast<int64_t>(i / width), bits_a, bits_b});
     double distance = std::fabs(NumberOf(dtype, bits_a) - NumberOf(dtype, bits_b));
     if (distance > difference.largest) difference.largest = distance;
   }

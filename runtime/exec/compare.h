@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "compiler/core/plan.h"
 #include "compiler/core/status.h"
@@ -11,10 +12,15 @@
 namespace aoa::exec {
 
 struct Difference {
-  int64_t count = 0;                // elements whose bits differ
-  int64_t first = 0;                // row-major number of the first one
-  uint64_t bits_a = 0, bits_b = 0;  // there
-  double largest = 0;               // of |a - b| over all that are numbers
+  struct Element {
+    int64_t number = 0;  // row-major
+    uint64_t bits_a = 0, bits_b = 0;
+  };
+  static constexpr size_t kMostShown = 3;
+
+  int64_t count = 0;           // elements whose bits differ
+  std::vector<Element> first;  // the first of them, kMostShown at most
+  double largest = 0;          // of |a - b| over all that are numbers
 };
 
 // Compares shards of two plans, of one type and one number of elements. Nothing if all bits are equal.

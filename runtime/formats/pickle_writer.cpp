@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
-
-#include "compiler/core/check.h"
 
 namespace aoa::formats::pickle {
 namespace {
@@ -117,9 +116,13 @@ class Writer {
   }
 
   void Long(const std::string& digits) {
-    AOA_CHECK(digits.size() < 256, "an integer of too many bytes");
-    Op(0x8A);
-    Number(static_cast<uint8_t>(digits.size()));
+    if (digits.size() < 256) {
+      Op(0x8A);
+      Number(static_cast<uint8_t>(digits.size()));
+    } else {
+      Op(0x8B);
+      Number(static_cast<int32_t>(digits.size()));
+    }
     out_.bytes += digits;
   }
 

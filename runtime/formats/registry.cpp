@@ -1,3 +1,4 @@
+#include "runtime/formats/dcp.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/mindspore.h"
@@ -12,8 +13,9 @@ const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
   static const TorchFormat torch;
+  static const DcpFormat dcp;
   static const MindSporeFormat mindspore;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &mindspore};
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &dcp, &mindspore};
   return all;
 }
 

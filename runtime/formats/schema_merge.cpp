@@ -11,8 +11,9 @@ namespace {
 uint64_t HashTable(const SchemaTable& table) {
   uint64_t hash = table.size();
   for (const StoredTensor& tensor : table) {
-    std::array<uint64_t, 4> facts = {(uint64_t{tensor.name} << 32) | tensor.shape, tensor.begin,
-                                     (tensor.bytes << 8) | static_cast<uint64_t>(tensor.dtype), tensor.strides};
+    std::array<uint64_t, 5> facts = {(uint64_t{tensor.name} << 32) | tensor.shape, tensor.begin,
+                                     (tensor.bytes << 8) | static_cast<uint64_t>(tensor.dtype), tensor.strides,
+                                     (uint64_t{tensor.whole} << 32) | tensor.at};
     hash = XXH3_64bits_withSeed(facts.data(), sizeof(facts), hash);
   }
   return hash;

@@ -14,6 +14,7 @@
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_checkpoint.h"
 #include "runtime/formats/torch_checkpoint.h"
+#include "runtime/formats/torch_surroundings.h"
 #include "runtime/io/folder.h"
 
 namespace aoa::formats {
@@ -72,7 +73,7 @@ Result<Found> FindFiles(const std::string& path) {
 
 bool TorchFormat::Recognizes(const std::string& path) const {
   std::error_code error;
-  if (!fs::is_directory(path, error)) return LooksLikeTorch(path);
+  if (!fs::is_directory(path, error)) return LooksLikeTorch(path) || path.ends_with(".pt") || path.ends_with(".pth");
   return FindFiles(path).ok();
 }
 
@@ -99,13 +100,16 @@ Result<Schema> TorchFormat::Read(const std::string& path, const ReadOptions& opt
 
 Result<TargetLayout> TorchFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
   const auto container = options.variant == "legacy" ? TorchFile::Container::kLegacy : TorchFile::Container::kZip;
+  const auto* kept = dynamic_cast<const TorchSurroundings*>(options.preserved.get());
   TargetLayout layout;
   AOA_CHECK(content.has_mesh || content.ranks.size() == 1, "several ranks without a mesh");
   for (auto [rank, number] : content.ranks) {
     std::vector<uint32_t> all(content.tables[number].size());
     std::iota(all.begin(), all.end(), 0u);
     const std::string path = content.has_mesh ? RankName(rank) : std::string(kWhole);
-    AOA_ASSIGN_OR_RETURN(TargetFile file, LayOutTorchFile(path, content.tables[number], all, container));
+    const TorchFile* like = nullptr;
+    if (kept) like = &kept->files[kept->files.size() > static_cast<size_t>(rank) ? static_cast<size_t>(rank) : 0];
+    AOA_ASSIGN_OR_RETURN(TargetFile file, LayOutTorchFile(path, content.tables[number], all, container, like));
     file.rank = rank;
     file.table = number;
     layout.files.push_back(std::move(file));

@@ -16,7 +16,8 @@ namespace {
 using pickle::Value;
 using Kind = Value::Kind;
 
-constexpr uint64_t kSmallRecord = 64 << 10;      // whose CRC-32 is checked when headers are read
+constexpr uint64_t kSmallRecord = 64 << 10;      // whose CRC-32 is checked when headers are read,
+constexpr uint64_t kSmallRecords = 256 << 10;    // as long as all of them together are no longer than this
 constexpr uint64_t kLargestPickle = 2ull << 30;  // of data.pkl
 constexpr size_t kMostAxes = 64;                 // torch itself allows as many
 constexpr int64_t kMostElements = int64_t{1} << 56;
@@ -79,7 +80,7 @@ Result<TorchFile> TorchFile::OpenPart(const std::string& path, uint64_t begin, u
 }
 
 Status TorchFile::Read(uint64_t begin, uint64_t end) {
-  std::array<char, 32> first{};
+  std::array<char, 512> first{};
   const uint64_t length = std::min<uint64_t>(first.size(), end - begin);
   AOA_RETURN_IF_ERROR(file_->ReadAt(begin, std::as_writable_bytes(std::span(first)).first(length)));
   const std::string_view start(first.data(), length);
@@ -89,6 +90,9 @@ Status TorchFile::Read(uint64_t begin, uint64_t end) {
     return Status::Invalid("this is a pointer of Git LFS, not the file itself");
   if (start.starts_with("PYTORCH1"))
     return Status::Invalid("a container of a preview of torch, which torch itself cannot read");
+  constexpr size_t kTarMagic = 257;
+  if (start.size() > kTarMagic && start.substr(kTarMagic).starts_with("ustar"))
+    return Status::Invalid("a tar archive, as torch wrote before version 0.2: not read here");
   return Status::Invalid(fmt::format("byte {}: neither a zip archive nor a stream of torch.save", begin));
 }
 
@@ -113,7 +117,7 @@ Status TorchFile::ReadArchive(uint64_t begin, uint64_t end) {
   AOA_RETURN_IF_ERROR(CheckRecords(records));
   const ZipEntry& data = records.at("data.pkl");
   if (data.size > kLargestPickle) return Status::Invalid(fmt::format("a pickle of {} bytes", data.size));
-  AOA_RETURN_IF_ERROR(ReadZipEntry(*file_, data, kLargestPickle).status());
+  AOA_RETURN_IF_ERROR(CheckZipEntry(*file_, data));
   auto parsed = pickle::Read({file_.get(), data.offset, data.offset + data.size}, tree_);
   if (!parsed.ok()) return std::move(parsed).status().WithContext("data.pkl");
   if (parsed->end != data.offset + data.size)
@@ -127,8 +131,11 @@ Status TorchFile::CheckRecords(const std::map<std::string, ZipEntry>& records) c
                 std::any_of(records.begin(), records.end(), [](const auto& r) { return r.first.starts_with("code/"); });
   if (script) return Status::Invalid("a TorchScript archive: it holds a program, no checkpoint");
   if (!records.contains("data.pkl")) return Status::Invalid("the archive has no record `data.pkl`");
+  uint64_t checked = 0;
   for (const auto& [name, entry] : records) {
-    if (entry.size <= kSmallRecord) AOA_RETURN_IF_ERROR(ReadZipEntry(*file_, entry, kSmallRecord).status());
+    if (entry.size > kSmallRecord || checked + entry.size > kSmallRecords) continue;
+    checked += entry.size;
+    AOA_RETURN_IF_ERROR(CheckZipEntry(*file_, entry));
   }
   if (auto it = records.find("byteorder"); it != records.end()) {
     AOA_ASSIGN_OR_RETURN(std::string order, ReadZipEntry(*file_, it->second, kSmallRecord));
@@ -249,6 +256,26 @@ Status TorchFile::PlaceStorages(const Value& keys, uint64_t at, uint64_t end) {
   }
   if (at != end) return Status::Invalid(fmt::format("byte {}: {} bytes behind the last storage", at, end - at));
   return Status();
+}
+
+// Modules of Python whose functions no checkpoint has a use for, and such functions of modules that it has.
+std::vector<std::string> TorchFile::Suspicions() const {
+  constexpr std::string_view kModules[] = {"os ",     "posix ",  "nt ",         "sys ",       "subprocess ",
+                                           "socket ", "shutil ", "runpy ",      "importlib ", "pty ",
+                                           "ctypes ", "pickle ", "webbrowser ", "commands "};
+  constexpr std::string_view kFunctions[] = {"builtins eval",    "builtins exec", "builtins execfile",
+                                             "builtins compile", "builtins open", "builtins __import__"};
+  std::vector<std::string> out;
+  for (const Value& node : tree_.nodes()) {
+    if (node.kind != Kind::kObject || node.callable->kind != Kind::kGlobal) continue;
+    const std::string_view called = node.callable->text;
+    bool suspicious = std::find(std::begin(kFunctions), std::end(kFunctions), called) != std::end(kFunctions) ||
+                      std::any_of(std::begin(kModules), std::end(kModules),
+                                  [&](std::string_view module) { return called.starts_with(module); });
+    if (suspicious)
+      out.push_back(fmt::format("byte {}: loaded by torch, it would call {}", node.offset, Show(node.callable)));
+  }
+  return out;
 }
 
 // ---------------------------------------------------------------- tensors

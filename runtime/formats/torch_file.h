@@ -45,6 +45,8 @@ class TorchFile {
   uint64_t size() const { return size_; }  // of the whole file
   Container container() const { return container_; }
   const pickle::Value& root() const { return *root_; }
+  // What of the pickle looks like an attack: functions of the system that it would call. Nothing is called here.
+  std::vector<std::string> Suspicions() const;
 
   // The tensor that a value is; nothing if it is none. kInvalid where it is one that cannot be read: `name` says which.
   Result<std::optional<TorchTensor>> TensorOf(const pickle::Value& value, std::string_view name) const;

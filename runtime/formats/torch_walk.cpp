@@ -11,6 +11,10 @@ std::string PathPart(const Value& key) {
   return "";
 }
 
+bool HoldsAttributes(const Value& value) {
+  return value.IsMadeBy("argparse Namespace") || value.IsMadeBy("types SimpleNamespace");
+}
+
 std::vector<std::pair<std::string, const Value*>> MembersOf(const Value& value) {
   std::vector<std::pair<std::string, const Value*>> out;
   auto add_entries = [&](const Value& from) {
@@ -31,9 +35,7 @@ std::vector<std::pair<std::string, const Value*>> MembersOf(const Value& value) 
     case Kind::kObject:
       add_entries(value);
       add_items(value);
-      if (value.IsMadeBy("argparse Namespace") || value.IsMadeBy("types SimpleNamespace")) {
-        if (value.state && value.state->kind == Kind::kDict) add_entries(*value.state);
-      }
+      if (HoldsAttributes(value) && value.state && value.state->kind == Kind::kDict) add_entries(*value.state);
       break;
     default:
       break;

@@ -13,6 +13,9 @@ namespace aoa::formats {
 // A key as a part of a dotted path; empty if it is no text or number.
 std::string PathPart(const pickle::Value& key);
 
+// Whether an object is a bag of attributes, which its state names.
+bool HoldsAttributes(const pickle::Value& value);
+
 // The items of a container with their keys: of a dictionary, list, tuple, or of an object that holds attributes or
 // items. Nothing for what is no container.
 std::vector<std::pair<std::string, const pickle::Value*>> MembersOf(const pickle::Value& value);

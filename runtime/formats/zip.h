@@ -28,7 +28,10 @@ struct ZipEntry {
 // the byte.
 Result<std::vector<ZipEntry>> ReadZip(const io::File& file, uint64_t begin, uint64_t end);
 
-// The bytes of a small entry, checked against its CRC-32.
+// Holds the bytes of an entry against its CRC-32. One of 0 says that its writer computed none.
+Status CheckZipEntry(const io::File& file, const ZipEntry& entry);
+
+// The bytes of a small entry, checked in the same way.
 Result<std::string> ReadZipEntry(const io::File& file, const ZipEntry& entry, uint64_t limit);
 
 // ---------------------------------------------------------------- writing

@@ -221,15 +221,28 @@ Result<std::vector<ZipEntry>> ReadZip(const io::File& file, uint64_t begin, uint
   return ZipReader(file, begin, end).Read();
 }
 
+Status CheckZipEntry(const io::File& file, const ZipEntry& entry) {
+  if (entry.crc == 0 && entry.size > 0) return Status();
+  std::string window(static_cast<size_t>(std::min<uint64_t>(entry.size, 1 << 20)), '\0');
+  uint32_t crc = 0;
+  for (uint64_t done = 0; done < entry.size;) {
+    auto part = std::as_writable_bytes(std::span(window)).first(std::min<uint64_t>(window.size(), entry.size - done));
+    AOA_RETURN_IF_ERROR(file.ReadAt(entry.offset + done, part));
+    crc = io::Crc32(part, crc);
+    done += part.size();
+  }
+  if (crc == entry.crc) return Status();
+  return Status::Invalid(fmt::format("byte {}: {} is damaged: its CRC-32 is {:08x}, the archive says {:08x}",
+                                     entry.offset, Quote(entry.name), crc, entry.crc));
+}
+
 Result<std::string> ReadZipEntry(const io::File& file, const ZipEntry& entry, uint64_t limit) {
   if (entry.size > limit)
     return Status::Invalid(
         fmt::format("byte {}: {} has {} bytes, too many", entry.offset, Quote(entry.name), entry.size));
+  AOA_RETURN_IF_ERROR(CheckZipEntry(file, entry));
   std::string out(static_cast<size_t>(entry.size), '\0');
   AOA_RETURN_IF_ERROR(file.ReadAt(entry.offset, std::as_writable_bytes(std::span(out))));
-  if (uint32_t crc = io::Crc32(std::as_bytes(std::span(out))); crc != entry.crc)
-    return Status::Invalid(fmt::format("byte {}: {} is damaged: its CRC-32 is {:08x}, the archive says {:08x}",
-                                       entry.offset, Quote(entry.name), crc, entry.crc));
   return out;
 }
 

@@ -14,7 +14,9 @@ uint32_t Shift(uint32_t crc, uint64_t length) {
 
 }  // namespace
 
-uint32_t Crc32(std::span<const std::byte> bytes) { return libdeflate_crc32(0, bytes.data(), bytes.size()); }
+uint32_t Crc32(std::span<const std::byte> bytes, uint32_t before) {
+  return libdeflate_crc32(before, bytes.data(), bytes.size());
+}
 
 uint32_t Crc32OfZeros(uint64_t length) { return ~Shift(0xFFFFFFFF, length); }
 

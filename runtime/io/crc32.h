@@ -10,7 +10,8 @@
 
 namespace aoa::io {
 
-uint32_t Crc32(std::span<const std::byte> bytes);
+// Goes on from the checksum of the bytes before.
+uint32_t Crc32(std::span<const std::byte> bytes, uint32_t before = 0);
 // Of `length` zeros.
 uint32_t Crc32OfZeros(uint64_t length);
 // What a stretch adds to the checksum of a message in which `after` bytes come behind it.

@@ -186,24 +186,37 @@ Result<std::string> ReadSmallFile(const std::string& path, uint64_t limit) {
   return text;
 }
 
+namespace {
+
+// Writes `content` beside `path` with these permissions and renames it.
+Status PutInPlace(const std::string& path, const std::string& content, mode_t mode, const std::string& doing) {
+  std::string temporary = path + ".XXXXXX";
+  Descriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd.open()) return SystemFailure(doing, errno);
+  File file(std::move(fd), temporary);
+  Status status = file.WriteAt(0, std::as_bytes(std::span(content)));
+  if (status.ok() && chmod(temporary.c_str(), mode) != 0) status = SystemFailure(doing, errno);
+  if (status.ok()) status = file.Close();
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = SystemFailure(doing, errno);
+  if (!status.ok()) unlink(temporary.c_str());
+  return status;
+}
+
+}  // namespace
+
 Status ReplaceFile(const std::string& path, const std::string& content) {
   std::error_code error;
   const std::string real = std::filesystem::canonical(path, error).string();
   struct stat old {};
-  if (error || stat(real.c_str(), &old) != 0)
-    return SystemFailure("replacing " + Printable(path), error ? error.value() : errno);
-  std::string temporary = real + ".XXXXXX";
-  Descriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd.open()) return SystemFailure("replacing " + Printable(path), errno);
-  File file(std::move(fd), temporary);
-  Status status = file.WriteAt(0, std::as_bytes(std::span(content)));
-  if (status.ok() && chmod(temporary.c_str(), old.st_mode & 07777) != 0)
-    status = SystemFailure("replacing " + Printable(path), errno);
-  if (status.ok()) status = file.Close();
-  if (status.ok() && rename(temporary.c_str(), real.c_str()) != 0)
-    status = SystemFailure("replacing " + Printable(path), errno);
-  if (!status.ok()) unlink(temporary.c_str());
-  return status;
+  const std::string doing = "replacing " + Printable(path);
+  if (error || stat(real.c_str(), &old) != 0) return SystemFailure(doing, error ? error.value() : errno);
+  return PutInPlace(real, content, old.st_mode & 07777, doing);
+}
+
+Status WriteNewFile(const std::string& path, const std::string& content) {
+  struct stat there {};
+  if (lstat(path.c_str(), &there) == 0) return Status::Usage(Printable(path) + " exists");
+  return PutInPlace(path, content, 0644, "writing " + Printable(path));
 }
 
 }  // namespace aoa::io

@@ -68,4 +68,7 @@ Result<std::string> ReadSmallFile(const std::string& path, uint64_t limit);
 // Puts `content` in the place of a file that is there, in one step, with its permissions. A symlink stays one.
 Status ReplaceFile(const std::string& path, const std::string& content);
 
+// Makes a small file that is not there yet, in one step. A file that is there is kUsage.
+Status WriteNewFile(const std::string& path, const std::string& content);
+
 }  // namespace aoa::io

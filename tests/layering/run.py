@@ -9,10 +9,10 @@ import re, sys
 from pathlib import Path
 
 # Data flows down: a folder includes itself and those before it.
-PHASES = ['core', 'diag', 'parse', 'bind', 'prove', 'index', 'plan', 'codegen', 'driver']
+PHASES = ['core', 'diag', 'parse', 'bind', 'prove', 'index', 'plan', 'draft', 'codegen', 'lsp', 'driver']
 RUNTIME = ['io', 'formats', 'exec']
 CORE_LIBRARY = re.compile(r'[a-z_0-9]+')          # headers of the standard library have no dot and no slash
-OWNERS = {'antlr4': 'compiler/parse', 'llvm': 'compiler/codegen'}
+OWNERS = {'antlr4': 'compiler/parse', 'llvm': 'compiler/codegen', 'yaml-cpp': 'compiler/draft'}
 
 FAMILIES = re.compile(r'\b(llama\d?|alpaca|qwen\w*|baichuan\w*|chatglm\w*|glm\w*|bloom|mistral|mixtral|gpt\w*|internlm\w*|gemma\w*|'
                       r'deepseek\w*|smollm\w*)\b', re.I)
@@ -20,7 +20,7 @@ FRAMEWORKS = re.compile(r'paddle|megatron|deepspeed|internevo|mindspore|mindform
 # What users read as examples of what to type is no knowledge of a family or a framework.
 EXAMPLES = {'compiler/driver/help.h'}
 # Paddle's statements are part of the language (docs/language.md), so its phases may speak of them.
-STATEMENTS = ('compiler/parse/', 'compiler/bind/', 'compiler/prove/')
+STATEMENTS = ('compiler/parse/', 'compiler/bind/', 'compiler/prove/', 'compiler/draft/')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")', re.M)
 
@@ -31,9 +31,14 @@ def layer(path):
     return tuple(parts[:2]) if len(parts) > 2 and parts[0] in ('compiler', 'runtime') else None
 
 
+# Beside the phases: what editors ask needs no more than the rules.
+LIMITS = {'lsp': ('core', 'diag', 'parse', 'bind', 'prove', 'lsp')}
+
+
 def may_include(source, target):
     if source[0] == 'compiler':
         if target[0] == 'runtime': return source[1] == 'driver'
+        if source[1] in LIMITS: return target[1] in LIMITS[source[1]]
         return PHASES.index(target[1]) <= PHASES.index(source[1])
     if target[0] == 'compiler': return target[1] == 'core'
     return RUNTIME.index(target[1]) <= RUNTIME.index(source[1])

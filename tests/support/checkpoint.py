@@ -6,7 +6,7 @@ import os
 import random
 import struct
 
-WIDTH = {'F64': 8, 'F32': 4, 'BF16': 2, 'F16': 2, 'I64': 8, 'I32': 4, 'U8': 1}
+WIDTH = {'F64': 8, 'F32': 4, 'BF16': 2, 'F16': 2, 'I64': 8, 'I32': 4, 'U8': 1, 'F8_E4M3': 1}
 STEP = 16 << 20
 
 
@@ -22,8 +22,8 @@ def header(tensors, metadata=None):
     return struct.pack('<Q', len(text)) + text, at
 
 
-def write(path, tensors, seed=1, metadata=None, holes=False):
-    """Writes a file of random bits; with `holes` a file of zeros that takes no space."""
+def write(path, tensors, seed=1, metadata=None, holes=False, copies=None):
+    """Writes a file of random bits; with `holes` a file of zeros that takes no space. `copies`: {copy: original}, equal tensors."""
     head, size = header(tensors, metadata)
     bits = random.Random(seed)
     with open(path, 'wb') as file:
@@ -33,6 +33,12 @@ def write(path, tensors, seed=1, metadata=None, holes=False):
             return
         for at in range(0, size, STEP):
             file.write(bits.randbytes(min(STEP, size - at)))
+    if copies:
+        made, places = read(path), json.loads(head[8:])
+        with open(path, 'r+b') as file:
+            for copy, original in copies.items():
+                file.seek(len(head) + places[copy]['data_offsets'][0])
+                file.write(bytes(made[original][2]))
 
 
 def read(path):

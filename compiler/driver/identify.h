@@ -1,0 +1,34 @@
+// Which sides of which rule files a checkpoint fits: found by names, decided by binding it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/core/schema.h"
+
+namespace aoa::driver {
+
+struct Fit {
+  std::string rules;  // path of the file
+  std::string side;
+  bool fits = false;
+  size_t unknown = 0;  // of the checkpoint's kinds of names: tensors that differ in numbers only are of one kind
+  size_t absent = 0;   // declared kinds that it lacks, of those that stand under no condition and are not optional
+  std::string why;     // it does not fit: the names, or what the compiler says of their types
+};
+
+// All sides of the rule files in `folder`, the best first. Files that have mistakes are passed by. `config` may be
+// null.
+std::vector<Fit> FindFits(const std::string& folder, const Schema& schema, const nlohmann::json* config);
+
+// Of the files beside `rules`: one that a checkpoint fits, by a side of this name if there is one. Nothing if none
+// does.
+std::optional<Fit> BetterRules(const std::string& rules, const std::string& side, const Schema& schema,
+                               const nlohmann::json* config);
+
+// The folder of shipped rule files: beside the program, or where it is installed. Empty if there is none.
+std::string ShippedRules();
+
+}  // namespace aoa::driver

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Plans conversions of the models that people train, from headers alone: no tensor has a byte on the disk.
+
+    plan_models.py --aoac PATH [FAMILY...]
+
+tables/FAMILY.py says what each model holds and which layouts it is planned to. Its table is compared with the published
+numbers of tensors and elements.
+"""
+import argparse, json, math, re, subprocess, sys, tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / 'support')]
+import checkpoint  # noqa: E402
+import tables  # noqa: E402
+
+
+def check_table(model, tensors):
+    """What is wrong with a table, or ''."""
+    elements = sum(math.prod(shape) for _, shape in tensors.values())
+    for what, found in (('tensors', len(tensors)), ('elements', elements)):
+        if model.get(what, found) != found: return f'the table has {found} {what}, published are {model[what]}'
+    return ''
+
+
+def plan(aoac, rules, home, folder, layout):
+    """What is wrong with a plan, or ''."""
+    side, *mesh = layout.split()
+    command = [aoac, rules, '--plan', '--from', f'{home}:{folder}', '--to', side, *(['--mesh-to', mesh[0]] if mesh else [])]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    return f'exit status {done.returncode}: {done.stderr.strip()[:600]}' if done.returncode else ''
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('--aoac', required=True)
+    p.add_argument('family', nargs='*', help='all, if none is given')
+    o = p.parse_args()
+    passed, failures = 0, []
+    for family in o.family or tables.families():
+        rules = HERE.parent.parent / 'rules' / f'{family}.aoa'
+        home = re.search(r'^side (\w+)', rules.read_text(), re.M)[1]
+        table = tables.table(family)
+        for name, model in table.MODELS.items():
+            tensors = table.tensors(model['config'], **model.get('options', {}))
+            results = [('table', check_table(model, tensors))]
+            with tempfile.TemporaryDirectory(prefix='plan-') as folder:
+                checkpoint.write(Path(folder) / 'model.safetensors', tensors, holes=True)
+                (Path(folder) / 'config.json').write_text(json.dumps(model['config']))
+                for layout in model['layouts']:
+                    results.append((layout, plan(o.aoac, rules, home, folder, layout)))
+            failures += [f'{family}: {name}: {what}: {reason}' for what, reason in results if reason]
+            passed += sum(not reason for _, reason in results)
+    for line in failures: print('FAIL', line)
+    print(f'{passed} passed, {len(failures)} failed')
+    return 1 if failures else 0
+
+
+if __name__ == '__main__': sys.exit(main())
