@@ -325,10 +325,11 @@ void ResolveSharded(End& end, size_t index, Dimensions& dimensions, const std::m
     ranks *= asked->second;
     shown += fmt::format("{}{}={}", shown.empty() ? "" : ",", axis, asked->second);
   }
+  const bool fits = ranks == shardings->stages * shardings->ranks;
   for (Mesh::Axis& axis : end.mesh.axes) {
-    if (auto asked = sizes.find(axis.name); asked != sizes.end() && ranks == end.mesh.ranks()) axis.size = asked->second;
+    if (auto asked = sizes.find(axis.name); fits && asked != sizes.end()) axis.size = asked->second;
   }
-  if (ranks != shardings->stages * shardings->ranks) {
+  if (!fits) {
     diagnostics
         .Error(Code::kMeshSize, {},
                fmt::format("the layout is of {} ranks, the mesh {} of {}", shardings->stages * shardings->ranks,

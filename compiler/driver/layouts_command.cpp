@@ -12,6 +12,7 @@
 #include "compiler/driver/arguments.h"
 #include "compiler/driver/commands.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/words.h"
 #include "runtime/formats/format.h"
 #include "runtime/io/descriptor.h"
 #include "runtime/io/file.h"
@@ -19,37 +20,8 @@
 namespace aoa::driver {
 namespace {
 
-constexpr const char* kForm =
+constexpr const char* kUsage =
     "aoac layouts PATH [-o FILE], or aoac layouts --needs RANKS [--layout-from PATH] [--layout-to PATH]";
-
-struct Words {
-  std::string path, out, needs, from, to;
-};
-
-std::optional<Words> ReadWords(const Arguments& arguments, Session& session) {
-  Words words;
-  const std::pair<const char*, std::string*> options[] = {
-      {"-o", &words.out}, {"--needs", &words.needs}, {"--layout-from", &words.from}, {"--layout-to", &words.to}};
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& word = arguments[i];
-    auto option = std::find_if(std::begin(options), std::end(options), [&](const auto& o) { return o.first == word; });
-    if (option != std::end(options) && i + 1 < arguments.size()) {
-      *option->second = arguments[++i];
-    } else if (option != std::end(options)) {
-      session.Misuse(fmt::format("{}: a value is missing", word)).Expected(kForm);
-    } else if (word.starts_with("-")) {
-      session.Misuse(fmt::format("{}: there is no such option", diag::Printable(word))).Expected(kForm);
-    } else if (words.path.empty()) {
-      words.path = word;
-    } else {
-      session.Misuse(fmt::format("`{}`: one word too many", diag::Printable(word))).Expected(kForm);
-    }
-  }
-  if (!session.diagnostics.HasErrors() && words.path.empty() == words.needs.empty())
-    session.Misuse("layouts: a path or `--needs` is needed").Expected(kForm);
-  if (session.diagnostics.HasErrors()) return std::nullopt;
-  return words;
-}
 
 const formats::Format* FormatWithLayouts() {
   const auto& all = formats::AllFormats();
@@ -95,11 +67,12 @@ Status WriteNew(const std::string& path, const std::string& text) {
 }
 
 Exit ShowNeeds(const Words& words, Session& session) {
-  auto ranks = ParseRanks(words.needs, session.diagnostics);
+  auto ranks = ParseRanks(words.Value("--needs"), session.diagnostics);
   const formats::Format* format = FormatWithLayouts();
   std::shared_ptr<const Shardings> from, to;
-  if (!words.from.empty()) from = ReadLayout(*format, "--layout-from", words.from, session);
-  if (!words.to.empty()) to = ReadLayout(*format, "--layout-to", words.to, session);
+  for (auto [option, layout] : {std::pair("--layout-from", &from), std::pair("--layout-to", &to)}) {
+    if (words.Has(option)) *layout = ReadLayout(*format, option, words.Value(option), session);
+  }
   if (session.diagnostics.HasErrors()) return session.Finish();
   const int64_t count = to ? to->stages * to->ranks : 1;
   if (ranks->back() >= count) {
@@ -117,18 +90,24 @@ Exit ShowNeeds(const Words& words, Session& session) {
 
 Exit RunLayouts(const Arguments& arguments) {
   Session session;
-  auto words = ReadWords(arguments, session);
-  if (!words) return session.Finish();
-  if (!words->needs.empty()) return ShowNeeds(*words, session);
+  const bool needs = std::any_of(arguments.begin(), arguments.end(), [](const std::string& word) {
+    return word == "--needs" || word.starts_with("--needs=");
+  });
+  const Words words =
+      ReadWords("layouts", arguments, {{"-o", true}, {"--needs", true}, {"--layout-from", true}, {"--layout-to", true}},
+                needs ? 0 : 1, kUsage, session);
+  if (session.diagnostics.HasErrors()) return session.Finish();
+  if (needs) return ShowNeeds(words, session);
   const formats::Format* format = FormatWithLayouts();
-  auto layout = ReadLayout(*format, "layouts", words->path, session);
+  auto layout = ReadLayout(*format, "layouts", words.positional[0], session);
   if (!layout) return session.Finish();
-  if (words->out.empty()) {
+  if (!words.Has("-o")) {
     Print(*layout);
     return session.Finish();
   }
-  auto text = format->WriteLayout(*layout, words->out);
-  Status status = text.ok() ? WriteNew(words->out, *text) : text.status();
+  const std::string out = words.Value("-o");
+  auto text = format->WriteLayout(*layout, out);
+  Status status = text.ok() ? WriteNew(out, *text) : text.status();
   if (!status.ok()) session.Fail(status);
   return session.Finish();
 }

@@ -101,7 +101,7 @@ TEST(MindSporeCkpt, RefusesBrokenFiles) {
       {"no tensor", "\x0a\x03\x0a\x01w"sv, "byte 0: a value without a tensor"},
       {"no name", "\x0a\x0f\x12\x0d\x12\x05Int32\x1a\x04\0\0\0\0"sv, "byte 0: a value without a name"},
       {"map tensor", "\x0a\x05\x0a\x01w\x1a\0"sv, "`w` is a map tensor"},
-      {"no content", "\x0a\x0c\x0a\x01w\x12\x07\x12\x05Int32"sv, "byte 5: a tensor without a type"},
+      {"no content", "\x0a\x0c\x0a\x01w\x12\x07\x12\x05Int32"sv, "byte 5: a tensor without a content"},
       {"unknown type", "\x0a\x10\x0a\x01w\x12\x0b\x12\x04Int4\x1a\x03\0\0\0"sv, "`w` is of the type `Int4`"},
       {"too few bytes", "\x0a\x12\x0a\x01w\x12\x0d\x08\x02\x12\x05Int32\x1a\x02\0\0"sv,
        "`w` [2] of Int32 has 2 bytes, not 8"},
