@@ -42,9 +42,9 @@ struct Request {
   MeshSizes mesh_from, mesh_to;
   bool states = false;
   bool strict_states = false;
-  std::optional<DType> dtype;  // --dtype
-  std::string only;            // --only, or empty
-  bool whole = false;          // the target without its mesh: to be looked at, not written
+  std::optional<DType> dtype;                  // --dtype
+  std::string only;                            // --only, or empty
+  bool whole = false;                          // the target without its mesh: to be looked at, not written
   std::shared_ptr<const Shardings> layout_to;  // that win over the cuts of the target's types, or null
 };
 

@@ -81,7 +81,8 @@ Exit ShowNeeds(const Words& words, Session& session) {
     return session.Finish();
   }
   std::string out;
-  for (int64_t rank : NeededRanks(from.get(), to.get(), *ranks)) out += fmt::format("{}{}", out.empty() ? "" : " ", rank);
+  for (int64_t rank : NeededRanks(from.get(), to.get(), *ranks))
+    out += fmt::format("{}{}", out.empty() ? "" : " ", rank);
   fmt::print("{}\n", out);
   return session.Finish();
 }

@@ -6,9 +6,7 @@
 namespace aoa::plan {
 namespace {
 
-bool IsCut(const Axis& axis) {
-  return !axis.cuts.empty() || std::any_of(axis.parts.begin(), axis.parts.end(), IsCut);
-}
+bool IsCut(const Axis& axis) { return !axis.cuts.empty() || std::any_of(axis.parts.begin(), axis.parts.end(), IsCut); }
 
 // The mesh axes that cut an axis, outermost first; nothing if a rank's block is no equal run of it. The block of a
 // product is a run if only its slowest factor is cut.
@@ -65,7 +63,8 @@ std::shared_ptr<const Shardings> ShardingsOf(const bind::End& end, const std::ve
   for (const Mesh::Axis& axis : end.mesh.axes) out->mesh.emplace_back(axis.name, axis.size);
   for (bind::TensorId id : tensors) {
     const bind::Tensor& tensor = end.tensors[id];
-    auto sharding = ShardingOf(end.types[tensor.role < 0 ? tensor.type : end.tensors[tensor.weight].type], end.mesh, first);
+    auto sharding =
+        ShardingOf(end.types[tensor.role < 0 ? tensor.type : end.tensors[tensor.weight].type], end.mesh, first);
     if (!sharding) return nullptr;
     for (int64_t stage = 0; stage < out->stages; ++stage) {
       if (holds(id, stage * out->ranks)) out->Add(end.NameOf(id), stage, *sharding);

@@ -16,7 +16,7 @@
 namespace aoa::formats {
 
 struct ReadOptions {
-  int threads = 1;  // headers of many files are read side by side
+  int threads = 1;                               // headers of many files are read side by side
   std::shared_ptr<const Shardings> layout = {};  // how the tensors are cut, where the user has said it; or null
 };
 

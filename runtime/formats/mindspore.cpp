@@ -57,7 +57,8 @@ Status KeepRun(const std::string& path, const CkptFile& file, const Shardings* l
   for (const CkptEntry& entry : file.entries) {
     if (entry.dtype && !IsOfRun(entry.name, entry.dims, layout)) continue;
     if (entry.parts.size() > 1 || entry.bytes > kLongestText) {
-      notes.push_back(fmt::format("{}: {} of {} bytes is left behind", Printable(path), Quote(entry.name), entry.bytes));
+      notes.push_back(
+          fmt::format("{}: {} of {} bytes is left behind", Printable(path), Quote(entry.name), entry.bytes));
       continue;
     }
     AOA_ASSIGN_OR_RETURN(std::string content, ReadBytes(opened, entry.parts[0].offset, entry.bytes));
@@ -224,10 +225,10 @@ Result<std::string> MindSporeFormat::WriteLayout(const Shardings& layout, const 
   for (const auto& [tensor, by_stage] : layout.tensors()) {
     for (uint32_t index : by_stage) {
       if (json || index == Shardings::kNone || !MayBeNested(layout.sharding(index))) continue;
-      return Status::Invalid(fmt::format("{}: JSON does not say whether {} has as many axes as {}, so it cannot become "
-                                         "protobuf",
-                                         Printable(layout.path), Quote(tensor),
-                                         ToString(layout.sharding(index).seen_as)));
+      return Status::Invalid(
+          fmt::format("{}: JSON does not say whether {} has as many axes as {}, so it cannot become "
+                      "protobuf",
+                      Printable(layout.path), Quote(tensor), ToString(layout.sharding(index).seen_as)));
     }
   }
   return WriteStrategy(StrategyOf(layout), json ? StrategyForm::kJson : StrategyForm::kProtobuf);

@@ -27,10 +27,10 @@ struct TypeName {
   std::string_view name;
   DType dtype;
 };
-constexpr TypeName kTypes[] = {{"Int8", DType::kI8},       {"UInt8", DType::kU8},     {"Int16", DType::kI16},
-                               {"UInt16", DType::kU16},    {"Int32", DType::kI32},    {"UInt32", DType::kU32},
-                               {"Int64", DType::kI64},     {"UInt64", DType::kU64},   {"Float16", DType::kF16},
-                               {"Float32", DType::kF32},   {"Float64", DType::kF64},  {"Bool", DType::kBool},
+constexpr TypeName kTypes[] = {{"Int8", DType::kI8},       {"UInt8", DType::kU8},      {"Int16", DType::kI16},
+                               {"UInt16", DType::kU16},    {"Int32", DType::kI32},     {"UInt32", DType::kU32},
+                               {"Int64", DType::kI64},     {"UInt64", DType::kU64},    {"Float16", DType::kF16},
+                               {"Float32", DType::kF32},   {"Float64", DType::kF64},   {"Bool", DType::kBool},
                                {"BFloat16", DType::kBF16}, {"Complex64", DType::kC64}, {"Uint8", DType::kU8}};
 // What no tensor is.
 constexpr std::string_view kNoTensors[] = {"str", "random_op"};
@@ -236,9 +236,9 @@ class CkptReader {
       elements = empty ? 0 : elements * extent;
     }
     if (entry.bytes == static_cast<uint64_t>(elements) * width) return Status();
-    return scanner_.Failure(last_begin_, fmt::format("{} {} of {} has {} bytes, not {}", Quote(entry.name),
-                                                     aoa::ToString(entry.dims), entry.type, entry.bytes,
-                                                     static_cast<uint64_t>(elements) * width));
+    return scanner_.Failure(
+        last_begin_, fmt::format("{} {} of {} has {} bytes, not {}", Quote(entry.name), aoa::ToString(entry.dims),
+                                 entry.type, entry.bytes, static_cast<uint64_t>(elements) * width));
   }
 
   Scanner& scanner_;

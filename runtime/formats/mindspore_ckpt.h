@@ -4,7 +4,8 @@
 //
 //   message Checkpoint { repeated Value value = 1; }
 //   message Value { required string tag = 1; oneof { TensorProto tensor = 2; MapTensorProto maptensor = 3; } }
-//   message TensorProto { repeated int64 dims = 1; required string tensor_type = 2; required bytes tensor_content = 3; }
+//   message TensorProto { repeated int64 dims = 1; required string tensor_type = 2; required bytes tensor_content = 3;
+//   }
 //
 // (mindspore/ccsrc/utils/checkpoint.proto of MindSpore 2.) Files are larger than protobuf libraries take, so they are
 // scanned here: lengths are followed, contents are never read. A tensor of more than 512 MiB stands in several values

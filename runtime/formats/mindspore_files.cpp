@@ -148,8 +148,8 @@ Result<MindSporeFiles> FindMindSporeFiles(const std::string& path, const Shardin
   for (const auto& [rank, name] : folders) {
     AOA_ASSIGN_OR_RETURN(OneFile file, FindInFolder(name, out.notes));
     if (!out.files.empty() && file.kind != out.kind)
-      return Status::Invalid(fmt::format("{} and {} are of different kinds", Printable(out.files.back().path),
-                                         Printable(file.path)));
+      return Status::Invalid(
+          fmt::format("{} and {} are of different kinds", Printable(out.files.back().path), Printable(file.path)));
     out.kind = file.kind;
     out.files.push_back({layout ? rank : 0, std::move(file.path)});
   }

@@ -21,8 +21,8 @@ struct MindSporeFiles {
     std::string path;
   };
   MindSporeKind kind = MindSporeKind::kCkpt;
-  std::vector<File> files;          // by rank; of a unified folder its parts by name, without hyper_param
-  std::vector<std::string> notes;   // what was passed over
+  std::vector<File> files;         // by rank; of a unified folder its parts by name, without hyper_param
+  std::vector<std::string> notes;  // what was passed over
 };
 
 // Finds the files at `path`: one for each rank of `layout`, or a complete one where that is null. What is missing or

@@ -182,9 +182,8 @@ std::optional<std::vector<int64_t>> Numbers(const json& object, const char* key)
 }
 
 bool IsEmpty(const json& value) {
-  return !value.is_array() || std::all_of(value.begin(), value.end(), [](const json& part) {
-    return part.is_array() && IsEmpty(part);
-  });
+  return !value.is_array() ||
+         std::all_of(value.begin(), value.end(), [](const json& part) { return part.is_array() && IsEmpty(part); });
 }
 
 std::optional<int64_t> Number(const json& object, const char* key) {
@@ -351,8 +350,8 @@ Result<std::map<int64_t, StrategyFile>> ByStage(std::vector<StrategyFile> files)
   }
   for (int64_t stage = 0; stage < static_cast<int64_t>(stages.size()); ++stage) {
     if (!stages.contains(stage))
-      return Status::Invalid(fmt::format("there is a strategy of stage {}, and none of stage {}",
-                                         stages.rbegin()->first, stage));
+      return Status::Invalid(
+          fmt::format("there is a strategy of stage {}, and none of stage {}", stages.rbegin()->first, stage));
   }
   return stages;
 }
@@ -366,7 +365,8 @@ std::vector<std::pair<std::string, int64_t>> NamedMesh(const Shardings& sharding
     for (uint32_t index : by_stage) {
       if (index == Shardings::kNone) continue;
       const Sharding& sharding = shardings.sharding(index);
-      const bool cut = std::any_of(sharding.cuts.begin(), sharding.cuts.end(), [](const auto& c) { return !c.empty(); });
+      const bool cut =
+          std::any_of(sharding.cuts.begin(), sharding.cuts.end(), [](const auto& c) { return !c.empty(); });
       if (!cut) continue;
       auto it = meshes.try_emplace(sharding.mesh, 0).first;
       if (++it->second > most) {
@@ -438,7 +438,8 @@ Strategy StrategyOf(const Shardings& shardings) {
       StrategyItem item;
       item.devices = sharding.mesh;
       item.shape = sharding.seen_as;
-      int64_t step = 1;  // from a rank to the next that holds the same block: over the axes behind the last that do not cut
+      int64_t step =
+          1;  // from a rank to the next that holds the same block: over the axes behind the last that do not cut
       std::vector<bool> cutting(item.devices.size());
       for (const auto& cuts : sharding.cuts) {
         std::vector<int64_t>& axis = item.map.emplace_back();

@@ -2,14 +2,14 @@
 //
 // For a parameter there are a device matrix over the ranks of a stage, last axis fastest, and a tensor map: for each
 // axis of the tensor -1, or the device axis that cuts it, counted from the right. Where several device axes cut one
-// axis, protobuf has one map for each axis of the tensor, with the device axes outermost first, and JSON writes the axis
-// as several. An `opt_weight_shard_size` other than 0 cuts axis 0 of the block again among the ranks that hold it, into
-// so many parts (-1: into as many as there are holders). (mindspore/train/parallel/_parallel_utils of MindSpore 2.10,
-// and the outputs of its transform_checkpoints.)
+// axis, protobuf has one map for each axis of the tensor, with the device axes outermost first, and JSON writes the
+// axis as several. An `opt_weight_shard_size` other than 0 cuts axis 0 of the block again among the ranks that hold it,
+// into so many parts (-1: into as many as there are holders). (mindspore/train/parallel/_parallel_utils of
+// MindSpore 2.10, and the outputs of its transform_checkpoints.)
 //
 // A run without pipeline has one file, and any rank's says the same. With pipeline each rank has the file of its stage,
-// or there is one merged file, whose names begin with the stage and a dash. `current_stage` counts how often the process
-// has saved; the stage of a file is that of its strategy items.
+// or there is one merged file, whose names begin with the stage and a dash. `current_stage` counts how often the
+// process has saved; the stage of a file is that of its strategy items.
 #pragma once
 
 #include <cstdint>

@@ -109,8 +109,7 @@ void AddStrategy(const TargetContent& content, TargetLayout& layout) {
   if (!content.shardings || content.layout_given) return;
   const Strategy strategy = StrategyOf(*content.shardings);
   const char* name = content.shardings->stages > 1 ? "merged_ckpt_strategy" : "ckpt_strategy_rank_0";
-  layout.extras.push_back(
-      {fmt::format("strategy/{}.ckpt", name), WriteStrategy(strategy, StrategyForm::kProtobuf)});
+  layout.extras.push_back({fmt::format("strategy/{}.ckpt", name), WriteStrategy(strategy, StrategyForm::kProtobuf)});
 }
 
 // ---------------------------------------------------------------- unified

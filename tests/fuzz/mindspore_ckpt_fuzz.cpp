@@ -23,8 +23,16 @@
 namespace aoa::fuzz {
 
 const std::vector<std::string>& Words() {
-  static const std::vector<std::string> words = {"\x0a", "\x12", "\x1a", "\x08\x02", "Float32", "BFloat16", "str",
-                                                 "crc_num", std::string(10, '\xff'), std::string("\0", 1)};
+  static const std::vector<std::string> words = {"\x0a",
+                                                 "\x12",
+                                                 "\x1a",
+                                                 "\x08\x02",
+                                                 "Float32",
+                                                 "BFloat16",
+                                                 "str",
+                                                 "crc_num",
+                                                 std::string(10, '\xff'),
+                                                 std::string("\0", 1)};
   return words;
 }
 

@@ -20,9 +20,20 @@
 namespace aoa::fuzz {
 
 const std::vector<std::string>& Words() {
-  static const std::vector<std::string> words = {
-      "\x0a", "\x12", "\x1a", "\x08\x02", "[2,4]", "[-1,0]", "-1", "\"dev_matrix\":", "\"tensor_map\":",
-      "\"tensor_shape\":", "\"opt_weight_shard_size\":", "\"stage\":", "{\"parallel_layout_item\":{\"w\":{", "}"};
+  static const std::vector<std::string> words = {"\x0a",
+                                                 "\x12",
+                                                 "\x1a",
+                                                 "\x08\x02",
+                                                 "[2,4]",
+                                                 "[-1,0]",
+                                                 "-1",
+                                                 "\"dev_matrix\":",
+                                                 "\"tensor_map\":",
+                                                 "\"tensor_shape\":",
+                                                 "\"opt_weight_shard_size\":",
+                                                 "\"stage\":",
+                                                 "{\"parallel_layout_item\":{\"w\":{",
+                                                 "}"};
   return words;
 }
 
