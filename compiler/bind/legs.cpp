@@ -6,6 +6,8 @@
 
 namespace aoa::bind {
 
+using diag::Code;
+
 void Binder::BindLegs() {
   auto type_of = [this](size_t end, uint32_t family, const Shape* any_from) { return TypeOf(end, family, any_from); };
   program_.legs.resize(program_.ends.size() - 1);
@@ -39,6 +41,11 @@ void Binder::CopyNames(size_t e, const Family& copy, Assignment& values, std::ve
     SymbolId symbol = program_.dimensions->At(e, v);
     Range numbers =
         range != copy.ranges.end() ? range->second : Range{0, program_.dimensions->ValueOf(symbol).value_or(0), {}};
+    if (numbers.size() > static_cast<int64_t>(kMostNames)) {
+      diagnostics_.Error(Code::kTooDeep, copy.where, fmt::format("a tensor with {} copies", numbers.size()))
+          .Expected(fmt::format("at most {}", kMostNames));
+      return;
+    }
     for (int64_t k = 0; k < numbers.size(); ++k) {
       values[v] = numbers.Nth(k);
       CopyNames(e, copy, values, names);

@@ -335,7 +335,7 @@ std::optional<Pattern> Pattern::Resolve(const std::function<std::optional<int64_
       continue;
     }
     std::optional<int64_t> value = evaluate(*part.expression);
-    if (!value || std::abs(*value) > kLargestShift) return std::nullopt;
+    if (!value || *value > kLargestShift || *value < -kLargestShift) return std::nullopt;
     if (part.kind == PatternPart::Kind::kExtent)
       out.parts.push_back({PatternPart::Kind::kText, std::to_string(*value)});
     else

@@ -1,6 +1,7 @@
 #include "compiler/bind/ranges.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace aoa::bind {
 namespace {
@@ -24,6 +25,7 @@ bool Restrict(Range& range, const Guard& guard, const Scope& scope, diag::Diagno
     range = {};
     return true;
   }
+  std::vector<int64_t> fails;
   for (int64_t n = range.first; n < range.end; ++n) {
     Scope at = scope;
     at.variable = [n](const std::string&) { return Value::Whole(n); };
@@ -35,10 +37,11 @@ bool Restrict(Range& range, const Guard& guard, const Scope& scope, diag::Diagno
       return true;
     }
     if (!value.known()) return false;
-    auto at_n = std::lower_bound(range.without.begin(), range.without.end(), n);
-    bool ruled_out = at_n != range.without.end() && *at_n == n;
-    if (value.Truth() == guard.negated && !ruled_out) range.without.insert(at_n, n);
+    if (value.Truth() == guard.negated) fails.push_back(n);
   }
+  std::vector<int64_t> both;
+  std::set_union(range.without.begin(), range.without.end(), fails.begin(), fails.end(), std::back_inserter(both));
+  range.without = std::move(both);
   return true;
 }
 
@@ -51,12 +54,16 @@ bool Range::Contains(int64_t number) const {
 int64_t Range::size() const { return std::max<int64_t>(0, end - first - static_cast<int64_t>(without.size())); }
 
 int64_t Range::Nth(int64_t k) const {
-  int64_t number = first + k;
-  for (int64_t gap : without) {
-    if (gap > number) break;
-    ++number;
+  // A gap counts if its number less the gaps before it is one of the first k.
+  size_t low = 0, high = without.size();
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (without[middle] - static_cast<int64_t>(middle) <= first + k)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  return number;
+  return first + k + static_cast<int64_t>(low);
 }
 
 void Range::IntersectWith(const Range& other) {

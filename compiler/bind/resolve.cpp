@@ -69,7 +69,8 @@ class Likes {
     if (it == unit_.sides.end()) {
       auto& d = diagnostics_.Error(Code::kUnknownSide, side.like->side.where,
                                    fmt::format("there is no side `{}`", side.like->side.text));
-      if (auto near = diag::Nearest(side.like->side.text, unit_.side_order)) d.Help(fmt::format("there is `{}`", *near));
+      if (auto near = diag::Nearest(side.like->side.text, unit_.side_order))
+        d.Help(fmt::format("there is `{}`", *near));
       return;
     }
     Side& base = it->second;
@@ -137,7 +138,8 @@ class Likes {
 
   // The side stands for its base on the left of every map. A base that is on the right of maps alone is the hub.
   void Maps(Side& side, const Side& base) {
-    bool hub = std::any_of(unit_.maps.begin(), unit_.maps.end(), [&](const Map& map) { return map.right == base.name; });
+    bool hub =
+        std::any_of(unit_.maps.begin(), unit_.maps.end(), [&](const Map& map) { return map.right == base.name; });
     for (size_t m = 0, count = unit_.maps.size(); m < count; ++m) {
       if (unit_.maps[m].left != base.name || unit_.maps[m].right == side.name) continue;
       hub = false;
@@ -188,9 +190,8 @@ class Likes {
   std::vector<Statement> Identity(const Side& side, const Side& base) {
     std::vector<Statement> out;
     for (const Declaration& d : base.declarations) {
-      bool declared = std::any_of(side.declarations.begin(), side.declarations.end(), [&](const Declaration& other) {
-        return other.pattern.text() == d.pattern.text();
-      });
+      bool declared = std::any_of(side.declarations.begin(), side.declarations.end(),
+                                  [&](const Declaration& other) { return other.pattern.text() == d.pattern.text(); });
       if (!declared || d.tied || d.blocks_of) continue;
       ast::Operand operand;
       operand.name = {d.pattern.text(), false, d.node->name.where};

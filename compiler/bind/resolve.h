@@ -1,8 +1,8 @@
-// What is decided when a file and all its imports are read: words in names (`${=p}.w` with `value p = "llama"`), and sides
-// that are like others.
+// What is decided when a file and all its imports are read: words in names (`${=p}.w` with `value p = "llama"`), and
+// sides that are like others.
 //
-// An importing file may change a side that another side is like, and the word that a name begins with: both stay as they
-// are written until the last file is read.
+// An importing file may change a side that another side is like, and the word that a name begins with: both stay as
+// they are written until the last file is read.
 #pragma once
 
 #include "compiler/bind/unit.h"

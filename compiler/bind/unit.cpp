@@ -324,9 +324,8 @@ class UnitReader {
     for (const ast::Item& item : file.items) {
       auto* side = std::get_if<ast::Side>(&item);
       if (!side) continue;
-      bool like = std::any_of(side->items.begin(), side->items.end(), [](const ast::SideItem& line) {
-        return std::holds_alternative<ast::Like>(line.item);
-      });
+      bool like = std::any_of(side->items.begin(), side->items.end(),
+                              [](const ast::SideItem& line) { return std::holds_alternative<ast::Like>(line.item); });
       for (const ast::SideItem& line : side->items) {
         if (auto* remove = std::get_if<ast::Remove>(&line.item)) {
           for (const ast::Name& name : remove->names) RemoveNames(name, SideNamed(side->name.text), like);

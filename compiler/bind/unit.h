@@ -99,7 +99,7 @@ struct Unit {
   std::set<std::string> dimension_names;
 
   std::deque<ast::Statement> identities;  // of sides that are like the hub, which nobody wrote
-  std::deque<ast::File> files;  // the trees that all of this points into
+  std::deque<ast::File> files;            // the trees that all of this points into
 };
 
 // Gives the text of an imported file, or an error text. `importer` is the path of the importing file.

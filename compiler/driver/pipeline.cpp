@@ -150,6 +150,7 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
     source.config = ParseConfiguration(*text, options.config, session);
   } else {
     source.config = ConfigurationOf(source.schema, session);
+    if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -205,7 +206,7 @@ bind::Request MakeRequest(const bind::Unit& unit, const Options& options, const 
   request.from = from;
   request.to = to;
   request.definitions = options.definitions;
-  request.config = source.config ? &*source.config : nullptr;
+  request.config = source.common ? &*source.common : source.config ? &*source.config : nullptr;
   request.mesh_from = options.mesh_from;
   request.mesh_to = options.mesh_to;
   request.states = options.states;
@@ -253,6 +254,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   }
   Planned planned;
   auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr);
+  if (!config) config = source.common;
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;
   write.variant = variant;

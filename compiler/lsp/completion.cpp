@@ -91,6 +91,7 @@ class Completer {
     }
     std::string_view first = at_.First(), last = at_.Last();
     if (first == "format") return at_.line.size() == 1 ? Add(formats_, Kind::kValue) : void();
+    if (first == "like") return Sides();
     if (first == "if" || first == "for") return Expression();
     if (first == "place") return Place();
     if (first == "zero" || first == "overlay") return Axes();

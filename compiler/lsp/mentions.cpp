@@ -41,7 +41,8 @@ class Collector {
 
   void Read(const ast::ExprPtr& expression) {
     if (!expression) return;
-    if (expression->kind == ast::Expr::Kind::kName) Dimension(expression->where, expression->text);
+    bool name = expression->kind == ast::Expr::Kind::kName || expression->kind == ast::Expr::Kind::kVariable;
+    if (name) Dimension(expression->where, expression->text);
     if (expression->kind == ast::Expr::Kind::kConfig) Add(Kind::kConfig, expression->where, expression->text);
     for (const ast::ExprPtr& arg : expression->args) Read(arg);
   }
@@ -129,6 +130,7 @@ class Collector {
 
   void Read(const ast::Format&) {}
   void Read(const ast::MeshLine& node) { Axes(node.axes); }
+  void Read(const ast::Like& node) { Add(Kind::kSide, node.side.where, node.side.text); }
   void Read(const ast::Overlay& node) {
     Axes(node.axes);
     Axes(node.on);

@@ -209,8 +209,8 @@ struct Declaration {
 };
 
 struct SideItem {
-  std::variant<Format, Like, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration, For<SideItem>,
-               If<SideItem>>
+  std::variant<Format, Like, MeshLine, Overlay, Place, Role, Zero, Config, Remove, DimsBlock, Declaration,
+               For<SideItem>, If<SideItem>>
       item;
 };
 

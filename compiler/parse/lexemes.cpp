@@ -17,6 +17,7 @@ Kind KindOf(size_t type) {
       return Kind::kName;
     case AoaLexer::IDENT:
     case AoaLexer::UNKNOWN:
+    case AoaLexer::NUMBER_OF:
       return Kind::kIdentifier;
     case AoaLexer::CONFIG_KEY:
       return Kind::kConfigKey;

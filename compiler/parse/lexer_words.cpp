@@ -88,7 +88,8 @@ size_t Lexer::SideHead(const Token& token) {
       std::string_view word;
       PeekWord(token.end, &word);
       if (std::string_view("\"$").find(Peek(token.end)) != std::string_view::npos ||
-          (!word.empty() && !AttributeFollows(token))) return type;
+          (!word.empty() && !AttributeFollows(token)))
+        return type;
     }
   }
   return NearBlockHead(token, {"dims", "config", "for", "if"});

@@ -9,10 +9,12 @@ namespace {
 constexpr Word kTop[] = {{"family", AoaLexer::FAMILY}, {"import", AoaLexer::IMPORT}, {"dims", AoaLexer::DIMS},
                          {"side", AoaLexer::SIDE},     {"map", AoaLexer::MAP},       {"default", AoaLexer::DEFAULT}};
 
-constexpr Word kSide[] = {{"format", AoaLexer::FORMAT},   {"like", AoaLexer::LIKE},   {"mesh", AoaLexer::MESH},
-                          {"overlay", AoaLexer::OVERLAY}, {"place", AoaLexer::PLACE}, {"state", AoaLexer::STATE},
-                          {"scalar", AoaLexer::SCALAR},   {"zero", AoaLexer::ZERO},   {"config", AoaLexer::CONFIG},
-                          {"remove", AoaLexer::REMOVE},   {"dims", AoaLexer::DIMS},   {"for", AoaLexer::FOR},
+constexpr Word kSide[] = {{"format", AoaLexer::FORMAT}, {"like", AoaLexer::LIKE},
+                          {"mesh", AoaLexer::MESH},     {"overlay", AoaLexer::OVERLAY},
+                          {"place", AoaLexer::PLACE},   {"state", AoaLexer::STATE},
+                          {"scalar", AoaLexer::SCALAR}, {"zero", AoaLexer::ZERO},
+                          {"config", AoaLexer::CONFIG}, {"remove", AoaLexer::REMOVE},
+                          {"dims", AoaLexer::DIMS},     {"for", AoaLexer::FOR},
                           {"if", AoaLexer::IF}};
 
 constexpr Word kMap[] = {{"for", AoaLexer::FOR}, {"if", AoaLexer::IF}};

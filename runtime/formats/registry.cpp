@@ -1,6 +1,7 @@
 #include "runtime/formats/dcp.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
+#include "runtime/formats/megatron.h"
 #include "runtime/formats/mindspore.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/formats/torch.h"
@@ -13,9 +14,10 @@ const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
   static const TorchFormat torch;
+  static const MegatronFormat megatron;
   static const DcpFormat dcp;
   static const MindSporeFormat mindspore;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &dcp, &mindspore};
+  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &megatron, &dcp, &mindspore};
   return all;
 }
 

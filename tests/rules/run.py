@@ -10,14 +10,14 @@ family's first side (`hf`). cases.json says, for each model,
     expected   {LAYOUT: file or folder}: what a conversion must make of the model, from a source other than aoac
     lost       [PATTERN...]: tensors (buffers) that the way back from what is expected need not restore
     layouts    [LAYOUT...]: converted to and from each other, in every direction
-    only_home  [LAYOUT...]: converted from the model and back, where a side has other tensors on other meshes
+    only_home  [LAYOUT...]: converted from the model and back, no more
     refused    {LAYOUT: text}: a conversion to it exits with 1 and says the text
 
 A LAYOUT is "SIDE [MESH|- [NAME=VALUE...]]": a side, mesh sizes, and dimensions of the side (-D). Every way to make a layout
 must give the same bytes, and every layout the same digest. A rule file without cases, a side in no layout, and a
 rule file that `aoac fmt` would change are failures.
 """
-import argparse, filecmp, fnmatch, json, re, subprocess, sys, tempfile
+import argparse, filecmp, fnmatch, json, subprocess, sys, tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -25,6 +25,7 @@ sys.path[:0] = [str(TESTS / 'conformance'), str(TESTS / 'rules'), str(TESTS / 's
 from run import Bad, compare_tensors, read_safetensors  # noqa: E402
 import checkpoint  # noqa: E402
 import tables  # noqa: E402
+
 
 
 class Layout:
@@ -98,10 +99,10 @@ class Family:
         self.judge('fmt --check', (said + errors).strip()[:600] or 'would change' if code else '')
         if not self.judge('cases', '' if (self.data / 'cases.json').exists() else f'tests/data/rules/{self.rules.stem}/cases.json is missing'): return
         cases = json.loads((self.data / 'cases.json').read_text())
-        covered = {Layout(x).side for model in cases.values() for x in model['layouts']}
-        sides = re.findall(r'^side (\w+)', self.rules.read_text(), re.M)
-        self.judge('sides', ', '.join(s for s in sides if s not in covered))
-        for name, case in cases.items(): self.run_model(name, case, Layout(sides[0]))
+        covered = {Layout(x).side for model in cases.values() for x in model['layouts'] + model.get('only_home', [])}
+        names = tables.sides(self.rules)
+        self.judge('sides', ', '.join(s for s in names if s not in covered))
+        for name, case in cases.items(): self.run_model(name, case, Layout(names[0]))
 
     def run_model(self, name, case, home):
         with tempfile.TemporaryDirectory(prefix='rules-') as folder:
@@ -110,7 +111,8 @@ class Family:
             made = self.layouts(name, model, case['layouts'], home, Path(folder) / 'layouts')
             self.every_direction(name, made, Path(folder))
             for layout, made_of in self.layouts(name, model, case.get('only_home', []), home, Path(folder) / 'only_home'):
-                self.every_direction(name, [(home, model), (layout, made_of)], Path(folder) / layout.text.replace(' ', '-'))
+                whole = next(((l, path) for l, path in made if l.text == home.text), (home, model))  # in aoac's order of tensors
+                self.every_direction(name, [whole, (layout, made_of)], Path(folder) / layout.text.replace(' ', '-'))
             for text, reason in case.get('refused', {}).items():
                 self.refusal(f'{name}: to {text}', model, home, Layout(text), reason, Path(folder) / 'refused')
 

@@ -9,6 +9,7 @@ written from the models' own code and published index files, not from the rule f
 `elements` of MODELS are the published numbers, where there are any: they judge the table.
 """
 import importlib
+import re
 from pathlib import Path
 
 
@@ -19,3 +20,11 @@ def families():
 
 def table(family):
     return importlib.import_module(f'tables.{family}')
+
+
+def sides(rules):
+    """The names of the sides of a rule file and of what it imports; `hf` first, the layout that checkpoints come in."""
+    text, out = rules.read_text(), []
+    for path in re.findall(r'^import "(.+)"', text, re.M): out += sides(rules.parent / path)
+    out += re.findall(r'^side (\w+)', text, re.M)
+    return sorted(dict.fromkeys(out), key=lambda side: side != 'hf')

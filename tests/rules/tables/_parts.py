@@ -21,6 +21,11 @@ class Tensors(dict):
         if bias: self.add(f'{name}.bias', width, dtype=dtype)
 
 
+def meshes(side, tp=(1, 2, 4, 8), pp=(1, 2, 4)):
+    """A side over every mesh of some sizes, as layouts of MODELS."""
+    return [f'{side} pp={p},tp={t}' if p > 1 else f'{side} tp={t}' if t > 1 else side for p in pp for t in tp]
+
+
 def attention(t, prefix, config, bias=False, bias_out=False, norms=False):
     """Llama's attention, with biases on q, k and v, on o, and norms of queries and keys."""
     h, heads = config['hidden_size'], config['num_attention_heads']

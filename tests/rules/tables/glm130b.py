@@ -1,5 +1,5 @@
 """GLM-130B in the files of SwissArmyTransformer, joined."""
-from tables._parts import Tensors
+from tables._parts import Tensors, meshes
 
 
 def tensors(config, buffers=True):
@@ -21,5 +21,5 @@ def tensors(config, buffers=True):
 SIZE = {'hidden_size': 12288, 'num_layers': 70, 'num_attention_heads': 96, 'inner_hidden_size': 32768, 'vocab_size': 150528}
 MODELS = {
     'glm-130b': {'config': SIZE, 'tensors': 843 + 70, 'elements': 128_697_794_560 + 70 * 64,
-                 'layouts': ['sat_plain', 'sat_plain tp=2', 'sat_plain tp=4', 'sat_plain tp=8']},
+                 'layouts': meshes('sat_plain', pp=(1,))},
 }

@@ -1,5 +1,5 @@
 """GLM-4.5 and GLM-4.5-Air, with as many layers for multi-token prediction as asked for."""
-from tables._parts import Tensors, attention, ends, mlp, prediction
+from tables._parts import Tensors, attention, ends, meshes, mlp, prediction
 
 
 def tensors(config, predicting=0):
@@ -30,5 +30,5 @@ AIR = LARGE | {'hidden_size': 4096, 'num_hidden_layers': 46, 'intermediate_size'
 MODELS = {
     'GLM-4.5': {'config': LARGE, 'tensors': 44189, 'elements': 352_797_829_024, 'layouts': ['megatron_te_grouped_plain pp=4,tp=8']},
     'GLM-4.5 with prediction': {'config': LARGE, 'options': {'predicting': 1}, 'layouts': ['megatron_te_plain tp=2', 'paddle_plain pp=2,tp=8']},
-    'GLM-4.5-Air': {'config': AIR, 'tensors': 17925, 'elements': 106_852_251_264, 'layouts': ['megatron_te_grouped_plain pp=2,tp=4']},
+    'GLM-4.5-Air': {'config': AIR, 'tensors': 17925, 'elements': 106_852_251_264, 'layouts': meshes('megatron_te_grouped_plain', tp=(1, 8), pp=(1, 2))},
 }

@@ -1,5 +1,5 @@
 """Mixtral 8x7B and 8x22B."""
-from tables._parts import Tensors, attention, ends
+from tables._parts import Tensors, attention, ends, meshes
 
 
 def tensors(config):
@@ -20,12 +20,12 @@ def tensors(config):
     return t
 
 
-LAYOUTS = ['megatron_te_plain tp=2', 'megatron_te_plain pp=4,tp=8', 'megatron_te_grouped_plain pp=2,tp=4', 'paddle_plain tp=8']
+LAYOUTS = [x for side in ('megatron_te_plain', 'megatron_te_grouped_plain', 'paddle_plain', 'mindformers_plain') for x in meshes(side)]
 MODELS = {
     'Mixtral-8x7B': {'config': {'hidden_size': 4096, 'num_hidden_layers': 32, 'num_attention_heads': 32, 'num_key_value_heads': 8,
                                 'intermediate_size': 14336, 'num_local_experts': 8, 'vocab_size': 32000},
                      'tensors': 995, 'elements': 46_702_792_704, 'layouts': LAYOUTS},
     'Mixtral-8x22B': {'config': {'hidden_size': 6144, 'num_hidden_layers': 56, 'num_attention_heads': 48, 'num_key_value_heads': 8,
                                  'intermediate_size': 16384, 'num_local_experts': 8, 'vocab_size': 32000},
-                      'tensors': 1739, 'elements': 140_620_634_112, 'layouts': LAYOUTS[1:]},
+                      'tensors': 1739, 'elements': 140_620_634_112, 'layouts': LAYOUTS[::5]},
 }

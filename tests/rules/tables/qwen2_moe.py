@@ -1,5 +1,5 @@
 """Qwen1.5-MoE and Qwen2-MoE."""
-from tables._parts import Tensors, attention, ends, mlp
+from tables._parts import Tensors, attention, ends, meshes, mlp
 
 
 def tensors(config):
@@ -21,7 +21,7 @@ def tensors(config):
     return t
 
 
-LAYOUTS = ['megatron_te_grouped_plain pp=4,tp=2', 'megatron_te_plain tp=4', 'paddle_plain pp=2,tp=4']
+LAYOUTS = [*meshes('megatron_te_grouped_plain', tp=(1, 4)), *meshes('paddle_plain', tp=(2,)), 'megatron_te_plain tp=4', 'mindformers_plain pp=2,tp=2']
 MODELS = {
     'Qwen1.5-MoE-A2.7B': {'config': {'hidden_size': 2048, 'num_hidden_layers': 24, 'num_attention_heads': 16, 'num_key_value_heads': 16,
                                      'intermediate_size': 5632, 'num_experts': 60, 'moe_intermediate_size': 1408,

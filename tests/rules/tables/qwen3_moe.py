@@ -1,5 +1,5 @@
 """Qwen3-MoE."""
-from tables._parts import Tensors, attention, ends, mlp
+from tables._parts import Tensors, attention, ends, meshes, mlp
 
 
 def tensors(config):
@@ -25,7 +25,7 @@ MODELS = {
                                  'head_dim': 128, 'intermediate_size': 6144, 'num_experts': 128, 'moe_intermediate_size': 768,
                                  'decoder_sparse_step': 1, 'mlp_only_layers': [], 'vocab_size': 151936},
                       'tensors': 18867, 'elements': 30_532_122_624,
-                      'layouts': ['megatron_te_grouped_plain pp=4,tp=4', 'megatron_te_plain tp=2', 'paddle_plain tp=8']},
+                      'layouts': [*meshes('megatron_te_grouped_plain', tp=(1, 4)), 'megatron_te_plain tp=2', 'paddle_plain tp=8', 'mindformers_mcore_plain tp=4']},
     'Qwen3-235B-A22B': {'config': {'hidden_size': 4096, 'num_hidden_layers': 94, 'num_attention_heads': 64, 'num_key_value_heads': 4,
                                    'head_dim': 128, 'intermediate_size': 12288, 'num_experts': 128, 'moe_intermediate_size': 1536,
                                    'decoder_sparse_step': 1, 'mlp_only_layers': [], 'vocab_size': 151936},
