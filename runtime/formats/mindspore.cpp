@@ -28,6 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Where the writer puts the strategy of a target that has one of its own.
+constexpr const char* kStrategyFolder = "strategy";
 // Texts of more bytes are not kept.
 constexpr uint64_t kLongestText = 1 << 20;
 
@@ -191,7 +193,13 @@ std::string FolderOf(const std::string& path) {
 
 bool MindSporeFormat::Recognizes(const std::string& path) const { return LooksLikeMindSpore(path); }
 
-Result<Schema> MindSporeFormat::Read(const std::string& path, const ReadOptions& options) const {
+Result<Schema> MindSporeFormat::Read(const std::string& path, const ReadOptions& asked) const {
+  ReadOptions options = asked;
+  const std::string beside = (fs::path(path) / kStrategyFolder).native();
+  std::error_code error;
+  if (!options.layout && fs::is_directory(beside, error)) {  // of a target that was cut by the types of its side
+    AOA_ASSIGN_OR_RETURN(options.layout, ReadStrategies(beside));
+  }
   AOA_ASSIGN_OR_RETURN(MindSporeFiles found, FindMindSporeFiles(path, options.layout.get()));
   Schema schema;
   schema.path = path;

@@ -3,7 +3,8 @@
 // Variants `ckpt` and `safetensors`: a folder `rank_0`, `rank_1`, ... with a file each, `PREFIX0.ckpt`,
 // `PREFIX1.ckpt`, ... (of several in a folder the last by name counts, as in MindSpore's own tools); or one complete
 // file, or a folder with one. How the files of ranks are cut only strategy files say (mindspore_strategy.h); without
-// one a rank's file is complete.
+// one a rank's file is complete. A target that is cut by the types of its side has its
+// strategy in `strategy/`, where it is found when the target is read.
 //
 // Variant `unified`: `part0.safetensors`, ... with whole tensors, `param_name_map.json` that says which file has which,
 // and `hyper_param.safetensors` with the numbers of the run.
