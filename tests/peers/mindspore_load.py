@@ -33,7 +33,8 @@ def files(path):
     if path.is_file(): return {0: path}
     ranks = {int(p.name[5:]): sorted(p.glob('*.ckpt')) + sorted(p.glob('*.safetensors')) for p in path.glob('rank_[0-9]*')}
     if ranks: return {rank: found[-1] for rank, found in ranks.items()}
-    return dict(enumerate(sorted(p for p in path.iterdir() if p.suffix in ('.ckpt', '.safetensors'))))
+    parts = [p for p in path.iterdir() if p.suffix in ('.ckpt', '.safetensors') and p.name != 'hyper_param.safetensors']
+    return dict(enumerate(sorted(parts)))
 
 
 def difference(want, got):
@@ -73,7 +74,6 @@ class Peer:
         out = folder / 'out'
         layout = self.write(case, out)
         ours, theirs = files(out), files(self.root / case['path'])
-        theirs = {r: p for r, p in theirs.items() if p.name != 'hyper_param.safetensors'}
         if set(ours) != set(theirs): return f'ranks {sorted(ours)}, not {sorted(theirs)}'
         for rank, path in ours.items():
             why = difference(load(theirs[rank]), load(path))
