@@ -1,5 +1,5 @@
-// Megatron-LM's and Megatron Core's own checkpoints, one folder per model-parallel rank (`legacy`), with the distributed
-// optimizer's buffers beside (`legacy_distopt`).
+// Megatron-LM's and Megatron Core's own checkpoints, one folder per model-parallel rank (`legacy`), with the
+// distributed optimizer's buffers beside (`legacy_distopt`).
 //
 // A rank of the schema is (pp, dp, tp), tp fastest. Weights and states are read as the ranks with dp = 0, which write
 // them all; virtual stages are numbered on from one to the next, as one stage that has the layers of all.

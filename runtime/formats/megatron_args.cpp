@@ -88,7 +88,8 @@ const Value* FromJson(const json& value, pickle::Tree& tree) {
       return tree.Float(value.get<double>());
     case json::value_t::string: {
       const auto& text = value.get_ref<const std::string&>();
-      const std::string type = text.starts_with(kTypePrefix) ? std::string(kGlobalPrefix) + text.substr(kTypePrefix.size()) : "";
+      const std::string type =
+          text.starts_with(kTypePrefix) ? std::string(kGlobalPrefix) + text.substr(kTypePrefix.size()) : "";
       return !type.empty() && TorchDType(type) ? tree.Global(type) : tree.Text(text);
     }
     case json::value_t::array: {
@@ -142,9 +143,10 @@ Result<MegatronMesh> MegatronMeshOf(const json& arguments) {
   AOA_ASSIGN_OR_RETURN(mesh.vpp, Size(arguments, "virtual_pipeline_model_parallel_size"));
   AOA_ASSIGN_OR_RETURN(int64_t experts, Size(arguments, "expert_model_parallel_size"));
   if (experts > 1)
-    return Status::Invalid(fmt::format("`args.expert_model_parallel_size` is {}: files of experts on ranks of their own "
-                                       "cannot be read",
-                                       experts));
+    return Status::Invalid(
+        fmt::format("`args.expert_model_parallel_size` is {}: files of experts on ranks of their own "
+                    "cannot be read",
+                    experts));
   if (mesh.tp * mesh.pp > kMostRanks || mesh.tp * mesh.pp * mesh.dp > kMostRanks * kMostRanks / mesh.tp)
     return Status::Invalid(fmt::format("`args` speak of a mesh of {}", ToString(mesh)));
   return mesh;

@@ -72,8 +72,8 @@ class FileMaker {
     std::vector<PlacedTensor> placed;
     for (const Place& place : places_) placed.push_back({place.number, at(place.storage, place.begin)});
     for (const Gap& gap : gaps_)
-      layout.inserts.push_back(
-          {at(gap.storage, gap.begin), nullptr, static_cast<uint64_t>(gap.count * Width(storages_.dtype(gap.storage)))});
+      layout.inserts.push_back({at(gap.storage, gap.begin), nullptr,
+                                static_cast<uint64_t>(gap.count * Width(storages_.dtype(gap.storage)))});
     std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
     std::stable_sort(layout.inserts.begin(), layout.inserts.end(),
                      [](const auto& a, const auto& b) { return a.offset < b.offset; });
@@ -376,7 +376,8 @@ class RankMaker {
       tree.Set(values, ending == kMaster ? "param" : ending, file.Flat(DType::kF32, layout.elements, std::move(parts)));
     }
     tree.Set(values, "numel_unpadded", tree.Int(layout.elements));
-    const Value* key = tree.Tuple({tree.Global(TorchDTypeName(type.value_or(DType::kF32))), tree.Global("torch float32")});
+    const Value* key =
+        tree.Tuple({tree.Global(TorchDTypeName(type.value_or(DType::kF32))), tree.Global("torch float32")});
     buffer->entries.insert(buffer->entries.end(), {key, values});
     return buffer;
   }

@@ -126,7 +126,9 @@ void RenumberMegatronLayer(std::string& name, const MegatronLayer& layer, int64_
   name.replace(layer.begin, layer.end - layer.begin, std::to_string(number));
 }
 
-bool DecaysInMegatron(std::string_view name, const Shape& shape) { return shape.size() != 1 && !name.ends_with(".bias"); }
+bool DecaysInMegatron(std::string_view name, const Shape& shape) {
+  return shape.size() != 1 && !name.ends_with(".bias");
+}
 
 bool IsMegatronEmbedding(std::string_view name) {
   return name.ends_with("embedding.word_embeddings.weight") || name.ends_with("output_layer.weight") ||

@@ -29,8 +29,7 @@ std::string Enumerate(const std::vector<std::string>& names) {
 
 Result<std::vector<MegatronRank>> ReadRanks(const MegatronFolder& folder, int threads) {
   std::vector<std::optional<Result<MegatronRank>>> read(folder.ranks.size());
-  ParallelFor(read.size(), threads,
-              [&](size_t i) { read[i] = ReadMegatronRank(folder.path, folder.ranks[i].name); });
+  ParallelFor(read.size(), threads, [&](size_t i) { read[i] = ReadMegatronRank(folder.path, folder.ranks[i].name); });
   std::vector<MegatronRank> ranks;
   for (auto& rank : read) {
     if (!rank->ok()) return std::move(*rank).status();
@@ -100,8 +99,8 @@ Status OrderRanks(const MegatronFolder& folder, const MegatronMesh& mesh, std::v
   std::vector<std::string> beyond;
   for (const MegatronRank& rank : ranks) beyond.push_back(rank.folder);
   if (!beyond.empty())
-    return Status::Invalid(fmt::format("{}: the mesh {} has no ranks {}", Printable(folder.path), ToString(mesh),
-                                       Enumerate(beyond)));
+    return Status::Invalid(
+        fmt::format("{}: the mesh {} has no ranks {}", Printable(folder.path), ToString(mesh), Enumerate(beyond)));
   ranks = std::move(ordered);
   return Status();
 }

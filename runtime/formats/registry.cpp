@@ -1,4 +1,5 @@
 #include "runtime/formats/dcp.h"
+#include "runtime/formats/deepspeed.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/megatron.h"
@@ -13,11 +14,12 @@ namespace aoa::formats {
 const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
+  static const DeepSpeedFormat deepspeed;
   static const TorchFormat torch;
   static const MegatronFormat megatron;
   static const DcpFormat dcp;
   static const MindSporeFormat mindspore;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &megatron, &dcp, &mindspore};
+  static const std::vector<const Format*> all = {&safetensors, &hf, &megatron, &deepspeed, &torch, &dcp, &mindspore};
   return all;
 }
 

@@ -79,10 +79,33 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
 const std::vector<std::string>& aoa::fuzz::Words() {
   using namespace std::string_literals;
-  static const std::vector<std::string> words = {
-      "model"s, "model0"s, "model1"s, "args"s, "optimizer"s, "param_groups"s, "params"s, "state"s, "step"s, "exp_avg"s,
-      "exp_avg_sq"s, "fp32_from_fp16_params"s, "wd_mult"s, "buckets_coalesced"s, "numel_unpadded"s, "param"s,
-      "checkpoint_version"s, "query_key_value"s, "layers.9."s, "tensor_model_parallel_size"s, "K\x00"s, "K\x01"s,
-      "K\x02"s, "J\xFF\xFF\xFF\x7F"s, "N"s, "}"s, ")"s, "\x88"s};
+  static const std::vector<std::string> words = {"model"s,
+                                                 "model0"s,
+                                                 "model1"s,
+                                                 "args"s,
+                                                 "optimizer"s,
+                                                 "param_groups"s,
+                                                 "params"s,
+                                                 "state"s,
+                                                 "step"s,
+                                                 "exp_avg"s,
+                                                 "exp_avg_sq"s,
+                                                 "fp32_from_fp16_params"s,
+                                                 "wd_mult"s,
+                                                 "buckets_coalesced"s,
+                                                 "numel_unpadded"s,
+                                                 "param"s,
+                                                 "checkpoint_version"s,
+                                                 "query_key_value"s,
+                                                 "layers.9."s,
+                                                 "tensor_model_parallel_size"s,
+                                                 "K\x00"s,
+                                                 "K\x01"s,
+                                                 "K\x02"s,
+                                                 "J\xFF\xFF\xFF\x7F"s,
+                                                 "N"s,
+                                                 "}"s,
+                                                 ")"s,
+                                                 "\x88"s};
   return words;
 }

@@ -73,7 +73,8 @@ fs::path CopyOf(const std::string& name, const fs::path& folder) {
 std::string Failure(const fs::path& path) {
   auto schema = MegatronFormat().Read(path.native(), {1});
   std::string message = schema.ok() ? "none" : schema.status().message();
-  for (size_t at; (at = message.find(path.native())) != std::string::npos;) message.replace(at, path.native().size(), "");
+  for (size_t at; (at = message.find(path.native())) != std::string::npos;)
+    message.replace(at, path.native().size(), "");
   return message;
 }
 
