@@ -38,7 +38,60 @@ void Set(json& config, const std::string& path, json value) {
   *at = std::move(value);
 }
 
+// Turns `name = expression` around: what configuration key must have which value for the name to have this one.
+class Inverter {
+ public:
+  Inverter(const Unit& unit, const Side& side, json& common) : unit_(unit), side_(side), common_(common) {}
+
+  void Name(const std::string& name, const json& value, int depth = 0) {
+    if (depth > kDeepest) return;
+    auto equation = side_.dims.find(name);
+    if (equation == side_.dims.end()) {
+      equation = unit_.dims.find(name);
+      if (equation == unit_.dims.end()) return;
+    }
+    if (equation->second->value) Expression(*equation->second->value, value, depth);
+  }
+
+ private:
+  static constexpr int kDeepest = 50;
+
+  void Expression(const ast::Expr& e, const json& value, int depth) {
+    switch (e.kind) {
+      case ast::Expr::Kind::kConfig:
+        Set(common_, e.text, value);
+        break;
+      case ast::Expr::Kind::kElse:
+        Expression(*e.args[0], value, depth);
+        break;
+      case ast::Expr::Kind::kName:
+        Name(e.text, value, depth + 1);
+        break;
+      case ast::Expr::Kind::kUnary:
+        if (e.text == "not" && value.is_boolean()) Expression(*e.args[0], !value.get<bool>(), depth);
+        break;
+      default:  // what does not turn around is written only
+        break;
+    }
+  }
+
+  const Unit& unit_;
+  const Side& side_;
+  json& common_;
+};
+
 }  // namespace
+
+std::optional<json> CommonConfiguration(const Unit& unit, const Side& side, const json& own) {
+  if (side.config.empty()) return std::nullopt;
+  json common = json::object();
+  Inverter inverter(unit, side, common);
+  for (const auto& line : side.config) {
+    json value = At(own, line.node->key.text);
+    if (!value.is_null()) inverter.Name(line.node->name.text, value);
+  }
+  return common;
+}
 
 std::optional<json> TargetConfiguration(const Program& program, const json* source) {
   Dimensions& dimensions = *program.dimensions;

@@ -13,4 +13,9 @@ namespace aoa::bind {
 // out.
 std::optional<nlohmann::json> TargetConfiguration(const Program& program, const nlohmann::json* source);
 
+// The keys that a source's own configuration has under the names of its side's `config { }` block, as the rule file's
+// `dims` spell them: `num_layers = l` and `l = config.num_hidden_layers` say that num_layers is num_hidden_layers.
+// Nothing for a side without a block: its configuration is spelled so already.
+std::optional<nlohmann::json> CommonConfiguration(const Unit& unit, const Side& side, const nlohmann::json& own);
+
 }  // namespace aoa::bind

@@ -133,6 +133,7 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
     source.config = ParseConfiguration(*text, options.config, session);
   } else {
     source.config = ConfigurationOf(source.schema, session);
+    if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -183,7 +184,7 @@ bind::Request MakeRequest(const Options& options, const Source& source, const st
   request.from = from;
   request.to = to;
   request.definitions = options.definitions;
-  request.config = source.config ? &*source.config : nullptr;
+  request.config = source.common ? &*source.common : source.config ? &*source.config : nullptr;
   request.mesh_from = options.mesh_from;
   request.mesh_to = options.mesh_to;
   request.states = options.states;
@@ -231,6 +232,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   }
   Planned planned;
   auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr);
+  if (!config) config = source.common;
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;
   write.variant = variant;

@@ -27,6 +27,7 @@ struct Source {
   std::string path;
   Schema schema;
   std::optional<nlohmann::json> config;
+  std::optional<nlohmann::json> common;  // the same as the rules' dimensions spell it, if the side spells it otherwise
 };
 // Reads the source of a run; `spec` has a path.
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,

@@ -1,6 +1,8 @@
 #include "runtime/formats/dcp.h"
+#include "runtime/formats/deepspeed.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
+#include "runtime/formats/megatron.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/formats/torch.h"
 
@@ -11,9 +13,11 @@ namespace aoa::formats {
 const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
+  static const DeepSpeedFormat deepspeed;
   static const TorchFormat torch;
+  static const MegatronFormat megatron;
   static const DcpFormat dcp;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &torch, &dcp};
+  static const std::vector<const Format*> all = {&safetensors, &hf, &megatron, &deepspeed, &torch, &dcp};
   return all;
 }
 

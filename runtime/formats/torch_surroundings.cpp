@@ -125,4 +125,9 @@ Result<const Value*> Surround(const TorchFile& file, const TensorValues& tensors
   return Copier(file, tensors, tree).Copy(file.root(), "", 0);
 }
 
+Result<const Value*> WithoutTensors(const TorchFile& file, const Value& value, pickle::Tree& tree) {
+  const TensorValues none;
+  return Copier(file, none, tree).Copy(value, "", 0);
+}
+
 }  // namespace aoa::formats

@@ -25,4 +25,7 @@ using TensorValues = std::map<std::string, const pickle::Value*, std::less<>>;
 // it is kept. Values that are kept as they are stay those of `file`.
 Result<const pickle::Value*> Surround(const TorchFile& file, const TensorValues& tensors, pickle::Tree& tree);
 
+// A value of `file` without its tensors and what cannot be without them; null if it is one of these itself.
+Result<const pickle::Value*> WithoutTensors(const TorchFile& file, const pickle::Value& value, pickle::Tree& tree);
+
 }  // namespace aoa::formats

@@ -42,7 +42,7 @@ Result<TorchLayout> LayOutArchive(const std::string& name, std::string data, con
   const size_t first = records.size();
   for (uint32_t s = 0; s < storages.count(); ++s) {
     auto bytes = static_cast<uint64_t>(storages.elements(s)) * static_cast<uint64_t>(Width(storages.dtype(s)));
-    records.push_back({folder + "data/" + std::to_string(s), bytes, nullptr});
+    records.push_back({folder + "data/" + std::to_string(s), bytes, storages.content(s)});
   }
   records.push_back({folder + "version", 2, Shared("3\n")});
   ZipLayout zip = LayOutZip(records);
@@ -70,15 +70,21 @@ Result<TorchLayout> LayOutStream(std::string data, const TorchStorages& storages
   std::string text = std::string(kStreamStart) + facts.bytes + data + list.bytes;
   for (uint32_t s : order) {
     static_assert(std::endian::native == std::endian::little);
-    int64_t count = storages.elements(s);
+    const int64_t width = Width(storages.dtype(s)),
+                  count = storages.elements(s) * (!TorchStorageName(storages.dtype(s)).empty() ? 1 : width);
     char bytes[sizeof(count)];
     std::memcpy(bytes, &count, sizeof(count));
     text.append(bytes, sizeof(count));
+    if (storages.content(s)) {
+      out.storages[s] = out.size + text.size();
+      text += *storages.content(s);
+      continue;
+    }
     const uint64_t size = text.size();
     out.inserts.push_back({out.size, Shared(std::move(text)), size});
     text.clear();
     out.storages[s] = out.size + size;
-    out.size += size + static_cast<uint64_t>(count) * static_cast<uint64_t>(Width(storages.dtype(s)));
+    out.size += size + static_cast<uint64_t>(storages.elements(s) * width);
   }
   if (!text.empty()) {
     const uint64_t size = text.size();
@@ -99,12 +105,20 @@ std::string ArchiveFolder(const std::string& name) {
 uint32_t TorchStorages::Add(DType dtype, int64_t elements) {
   const auto number = static_cast<uint32_t>(storages_.size());
   const std::string type = TorchStorageName(dtype);
-  const int64_t count = type.empty() ? elements * Width(dtype) : elements;  // untyped storages count bytes
-  std::vector<const Value*> id = {tree_.Text("storage"),
-                                  tree_.Global(type.empty() ? "torch.storage UntypedStorage" : type),
+  const int64_t count = type.empty() ? elements * Width(dtype) : elements;
+  // A type without storages of its own lies in one of bytes. In streams torch reads only those that have a type.
+  const bool archive = container_ == TorchFile::Container::kZip;
+  const std::string bytes = archive ? "torch.storage UntypedStorage" : TorchStorageName(DType::kU8);
+  std::vector<const Value*> id = {tree_.Text("storage"), tree_.Global(type.empty() ? bytes : type),
                                   tree_.Text(std::to_string(number)), tree_.Text("cpu"), tree_.Int(count)};
-  if (container_ == TorchFile::Container::kLegacy) id.push_back(tree_.None());
+  if (!archive) id.push_back(tree_.None());
   storages_.push_back({dtype, elements, tree_.Persistent(tree_.Tuple(std::move(id)))});
+  return number;
+}
+
+uint32_t TorchStorages::AddContent(DType dtype, std::string bytes) {
+  const uint32_t number = Add(dtype, static_cast<int64_t>(bytes.size()) / Width(dtype));
+  storages_[number].content = Shared(std::move(bytes));
   return number;
 }
 

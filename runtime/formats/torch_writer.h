@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ class TorchStorages {
 
   // A storage of so many elements of a type; its number.
   uint32_t Add(DType dtype, int64_t elements);
+  // A storage that holds these bytes, which are a whole number of elements.
+  uint32_t AddContent(DType dtype, std::string bytes);
 
   // A row-major tensor that begins at element `first` of a storage.
   const pickle::Value* Tensor(uint32_t storage, const Shape& shape, int64_t first = 0);
@@ -28,12 +31,15 @@ class TorchStorages {
   size_t count() const { return storages_.size(); }
   DType dtype(uint32_t storage) const { return storages_[storage].dtype; }
   int64_t elements(uint32_t storage) const { return storages_[storage].elements; }
+  // Null for a storage whose bytes come later.
+  const std::shared_ptr<const std::string>& content(uint32_t storage) const { return storages_[storage].content; }
 
  private:
   struct Storage {
     DType dtype;
     int64_t elements;
     const pickle::Value* id = nullptr;
+    std::shared_ptr<const std::string> content = {};
   };
 
   TorchFile::Container container_;
@@ -44,7 +50,7 @@ class TorchStorages {
 struct TorchLayout {
   std::vector<uint64_t> storages;   // where each begins
   std::vector<Insert> inserts;      // all other bytes
-  std::vector<Checksum> checksums;  // of the storages, in archives
+  std::vector<Checksum> checksums;  // of the storages whose bytes come later, in archives
   uint64_t size = 0;
 };
 

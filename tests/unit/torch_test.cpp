@@ -172,8 +172,9 @@ WriteOptions Variant(const char* variant) {
 }
 
 TEST(TorchWriter, WhatIsWrittenIsRead) {
-  const TargetContent content = ContentWith({Tensor("a", DType::kBF16, {2, 3}), Tensor("b.c", DType::kF8E4M3, {5}),
-                                             Tensor("none", DType::kF32, {0, 4}), Tensor("one", DType::kI64, {})});
+  const TargetContent content =
+      ContentWith({Tensor("a", DType::kBF16, {2, 3}), Tensor("b.c", DType::kF8E4M3, {5}),
+                   Tensor("none", DType::kF32, {0, 4}), Tensor("one", DType::kI64, {}), Tensor("u", DType::kU16, {3})});
   for (const char* variant : {"zip", "legacy"}) {
     Scratch scratch;
     const std::string path = WriteFirst(scratch, content, Variant(variant));
@@ -187,8 +188,8 @@ TEST(TorchWriter, WhatIsWrittenIsRead) {
       found.push_back(fmt::format("{} {} {} {}", schema.names[tensor.name], Name(tensor.dtype),
                                   ToString(schema.shapes[tensor.shape]), same && !values.empty() ? int{values[0]} : 0));
     }
-    EXPECT_THAT(found,
-                UnorderedElementsAre("a bf16 [2, 3] 1", "b.c f8_e4m3 [5] 2", "none f32 [0, 4] 0", "one i64 [] 4"))
+    EXPECT_THAT(found, UnorderedElementsAre("a bf16 [2, 3] 1", "b.c f8_e4m3 [5] 2", "none f32 [0, 4] 0", "one i64 [] 4",
+                                            "u u16 [3] 5"))
         << variant;
   }
 }

@@ -1,0 +1,176 @@
+#include "runtime/formats/deepspeed_target.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "runtime/formats/quote.h"
+#include "runtime/formats/torch_dtype.h"
+
+namespace aoa::formats {
+namespace {
+
+using pickle::Value;
+
+constexpr std::string_view kMaster = "fp32", kStep = "step";
+
+Status AddState(const std::vector<TargetTensor>& table, uint32_t number, DeepSpeedWeight& weight) {
+  const TargetTensor& state = table[number];
+  const std::string start = table[weight.weight].name + ".";
+  const std::string key = state.name.starts_with(start) ? state.name.substr(start.size()) : "";
+  if (key.empty() || key.find('.') != std::string::npos) {
+    return Status::Usage(fmt::format("a state in DeepSpeed's files is called by its weight and a key, as {}, not {}",
+                                     Quote(start + std::string(kMaster)), Quote(state.name)));
+  }
+  if (state.scalar != (key == kStep))
+    return Status::Usage(fmt::format("DeepSpeed keeps one number for each weight, `step`: {}", Quote(state.name)));
+  if (state.scalar)
+    weight.step = number;
+  else if (key == kMaster)
+    weight.master = number;
+  else
+    weight.moments.emplace_back(key, number);
+  return Status();
+}
+
+Status CheckAlike(const std::vector<TargetTensor>& table, const DeepSpeedWeight& first, const DeepSpeedWeight& other) {
+  auto keys = [](const DeepSpeedWeight& w) {
+    std::vector<std::string> out;
+    for (const auto& [key, number] : w.moments) out.push_back(key);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  if (keys(first) == keys(other) && first.master.has_value() == other.master.has_value() &&
+      first.step.has_value() == other.step.has_value())
+    return Status();
+  return Status::Usage(fmt::format("{} and {} do not have the same optimizer states: DeepSpeed flattens them together",
+                                   Quote(table[first.weight].name), Quote(table[other.weight].name)));
+}
+
+}  // namespace
+
+Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table) {
+  DeepSpeedRank out;
+  std::vector<std::string> names;
+  std::map<uint32_t, std::pair<size_t, size_t>> places;
+  for (uint32_t i = 0; i < table.size(); ++i) {
+    const TargetTensor& tensor = table[i];
+    if (TorchDTypeName(tensor.dtype).empty())
+      return Status::Invalid(fmt::format("tensor {}: torch has no type {}", Quote(tensor.name), Name(tensor.dtype)));
+    if (!tensor.role.empty()) continue;
+    auto group = std::find(names.begin(), names.end(), tensor.group) - names.begin();
+    if (static_cast<size_t>(group) == names.size()) {
+      names.push_back(tensor.group);
+      out.groups.emplace_back();
+    }
+    auto& members = out.groups[static_cast<size_t>(group)];
+    places[i] = {static_cast<size_t>(group), members.size()};
+    members.push_back({i, {}, {}, {}});
+    if (tensor.dtype == DType::kF32)
+      members.back().master = i;
+    else
+      out.dtype = tensor.dtype;
+  }
+  for (uint32_t i = 0; i < table.size(); ++i) {
+    if (table[i].role.empty()) continue;
+    auto place = places.find(table[i].weight);
+    if (place == places.end())
+      return Status::Usage(
+          fmt::format("the state {} is on a rank that does not have its weight", Quote(table[i].name)));
+    AOA_RETURN_IF_ERROR(AddState(table, i, out.groups[place->second.first][place->second.second]));
+    out.states = true;
+  }
+  const DeepSpeedWeight* first = nullptr;
+  for (auto& group : out.groups) {
+    for (DeepSpeedWeight& weight : group) {
+      if (!first) first = &weight;
+      AOA_RETURN_IF_ERROR(CheckAlike(table, *first, weight));
+    }
+  }
+  if (out.states && first && !first->master) {
+    return Status::Usage(
+        fmt::format("the source has optimizer states without fp32 weights, which DeepSpeed needs beside {}",
+                    Quote(table[first->weight].name)));
+  }
+  return out;
+}
+
+DeepSpeedMesh::Place DeepSpeedMesh::PlaceOf(const Mesh& mesh, int64_t rank) const {
+  const std::vector<int64_t> coordinates = mesh.Coordinates(rank);
+  auto on = [&](std::string_view axis) {
+    auto index = mesh.Find(axis);
+    return index ? coordinates[*index] : 0;
+  };
+  return {on("pp"), on("dp"), on("tp")};
+}
+
+Result<DeepSpeedMesh> MeshOf(const Mesh& mesh) {
+  DeepSpeedMesh out;
+  for (const Mesh::Axis& axis : mesh.axes) {
+    if (axis.name == "pp")
+      out.pp = axis.size;
+    else if (axis.name == "dp")
+      out.dp = axis.size;
+    else if (axis.name == "tp")
+      out.tp = axis.size;
+    else if (axis.size != 1)
+      return Status::Usage(fmt::format("DeepSpeed's files know the mesh axes pp, dp and tp, not {}", Quote(axis.name)));
+  }
+  return out;
+}
+
+const Value* DeepSpeedFile::Whole(uint32_t member) {
+  const TargetTensor& tensor = table_[member];
+  pieces_.push_back({static_cast<uint32_t>(storages_.count()), {member, 0, ElementCount(tensor.shape), 0}, true});
+  return storages_.Tensor(tensor.dtype, tensor.shape);
+}
+
+const Value* DeepSpeedFile::Scalar(uint32_t member) {
+  pieces_.push_back({static_cast<uint32_t>(storages_.count()), {member, 0, 1, 0}, true});
+  return storages_.Tensor(table_[member].dtype, {});
+}
+
+const Value* DeepSpeedFile::Flat(DType dtype, int64_t length, const std::vector<Window>& windows) {
+  const uint32_t storage = storages_.Add(dtype, length);
+  for (const Window& window : windows) pieces_.push_back({storage, window, false});
+  return storages_.Tensor(storage, {length});
+}
+
+Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& object, int64_t rank, uint32_t table) {
+  AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, object, storages_));
+  std::vector<PlacedTensor> placed;
+  std::vector<uint64_t> ends = layout.storages;  // where the windows of each storage end so far
+  for (const Piece& piece : pieces_) {
+    const auto width = static_cast<uint64_t>(Width(storages_.dtype(piece.storage)));
+    PlacedTensor tensor{piece.window.member,
+                        layout.storages[piece.storage] + static_cast<uint64_t>(piece.window.at) * width};
+    if (!piece.whole) {
+      tensor.first = piece.window.first;
+      tensor.count = piece.window.count;
+    }
+    uint64_t& end = ends[piece.storage];
+    if (tensor.offset > end) layout.inserts.push_back({end, nullptr, tensor.offset - end});
+    end = tensor.offset + static_cast<uint64_t>(piece.window.count) * width;
+    placed.push_back(tensor);
+  }
+  for (uint32_t s = 0; s < storages_.count(); ++s) {
+    const uint64_t end = layout.storages[s] + static_cast<uint64_t>(storages_.elements(s)) *
+                                                  static_cast<uint64_t>(Width(storages_.dtype(s)));
+    if (end > ends[s]) layout.inserts.push_back({ends[s], nullptr, end - ends[s]});
+  }
+  auto by_offset = [](const auto& a, const auto& b) { return a.offset < b.offset; };
+  std::stable_sort(placed.begin(), placed.end(), by_offset);
+  std::stable_sort(layout.inserts.begin(), layout.inserts.end(), by_offset);
+  TargetFile file;
+  file.path = path;
+  file.rank = rank;
+  file.table = table;
+  file.size = layout.size;
+  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
+  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
+  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
+  return file;
+}
+
+}  // namespace aoa::formats

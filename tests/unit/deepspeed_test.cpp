@@ -1,0 +1,104 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/formats/deepspeed_files.h"
+#include "runtime/formats/deepspeed_partition.h"
+#include "tests/unit/scratch.h"
+
+namespace aoa::formats {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The tensors A 48, q 36 and a norm of 7.
+const std::vector<ZeroItem> kItems = {{48, 0}, {36, 0}, {7, 0}};
+
+TEST(DeepSpeedPartition, TwoRanksShareATensor) {
+  const ZeroPartition p = PartitionFlat(kItems, 2);
+  EXPECT_EQ(p.part, 46);
+  EXPECT_EQ(p.ranks[0], (std::vector<ZeroWindow>{{0, 0, 46, 0}}));
+  EXPECT_EQ(p.ranks[1], (std::vector<ZeroWindow>{{0, 46, 2, 0}, {1, 0, 36, 2}, {2, 0, 7, 38}}));
+  EXPECT_EQ(p.Padding(0), 0);
+  EXPECT_EQ(p.Padding(1), 1);
+}
+
+TEST(DeepSpeedPartition, FourRanksAndPadding) {
+  const ZeroPartition p = PartitionFlat(kItems, 4);
+  EXPECT_EQ(p.part, 24);
+  EXPECT_EQ(p.ranks[3], (std::vector<ZeroWindow>{{1, 24, 12, 0}, {2, 0, 7, 12}}));
+  EXPECT_EQ(p.Padding(3), 5);
+}
+
+TEST(DeepSpeedPartition, MoreRanksThanElements) {
+  const ZeroPartition p = PartitionFlat(std::vector<ZeroItem>{{3, 0}}, 4);
+  EXPECT_EQ(p.part, 2);
+  EXPECT_EQ(p.Padding(1), 1);
+  EXPECT_EQ(p.Padding(3), 2);
+  EXPECT_TRUE(p.ranks[3].empty());
+}
+
+TEST(DeepSpeedPartition, GapsAndPartsThatFilesHave) {
+  const ZeroPartition p = PartitionFlat(std::vector<ZeroItem>{{1, 7}, {64, 0}}, 2, 40);
+  EXPECT_EQ(p.part, 40);
+  EXPECT_EQ(p.ranks[0], (std::vector<ZeroWindow>{{0, 0, 1, 0}, {1, 0, 32, 8}}));
+  EXPECT_EQ(PartitionFlat(std::vector<ZeroItem>{{64, 0}}, 2, 8).part, 32);  // too short: the formula's
+}
+
+TEST(DeepSpeedPartition, EveryTensorByItself) {
+  const ZeroPartition p = PartitionEach(std::vector<ZeroItem>{{50, 0}, {6, 0}}, 4);
+  EXPECT_EQ(p.part, 15);
+  EXPECT_EQ(p.ranks[3], (std::vector<ZeroWindow>{{0, 39, 11, 0}}));  // of the second it has nothing
+  EXPECT_EQ(p.ranks[2], (std::vector<ZeroWindow>{{0, 26, 13, 0}, {1, 4, 2, 13}}));
+}
+
+TEST(DeepSpeedPartition, SubGroupsCloseWhenTheyAreFull) {
+  EXPECT_EQ(SubGroups(kItems, 1, 50), (std::vector<size_t>{2, 1}));
+  EXPECT_EQ(SubGroups(kItems, 1, 1000), (std::vector<size_t>{3}));
+  EXPECT_EQ(SubGroups(kItems, 2, 24), (std::vector<size_t>{1, 2}));
+}
+
+TEST(DeepSpeedFiles, NamesAreReadAndSpelled) {
+  for (std::string name : {"mp_rank_07_model_states.pt", "zero_pp_rank_12_mp_rank_00_model_states.pt",
+                           "bf16_zero_pp_rank_3_mp_rank_01_optim_states.pt", "layer_02-model_01-model_states.pt"}) {
+    auto parsed = ParseDeepSpeedName(name);
+    ASSERT_TRUE(parsed) << name;
+    EXPECT_EQ(SpellDeepSpeedName(*parsed), name);
+  }
+  EXPECT_TRUE(ParseDeepSpeedName("layer_02-model_states.pt"));
+  for (std::string name :
+       {"mp_rank_00_optim_states.pt", "mp_rank_-1_model_states.pt", "layer_x-model_states.pt",
+        "mp_rank_99999999999999999999_model_states.pt", "zero_pp_rank_0_mp_rank_00_model_states.pt.old"})
+    EXPECT_FALSE(ParseDeepSpeedName(name)) << name;
+}
+
+TEST(DeepSpeedFiles, MissingOnesAreListed) {
+  testing::Scratch scratch;
+  scratch.Write("latest", "global_step2");
+  scratch.Write("global_step2/mp_rank_00_model_states.pt", "");
+  scratch.Write("global_step2/zero_pp_rank_2_mp_rank_01_optim_states.pt", "");
+  auto found = FindDeepSpeedFiles(scratch.root());
+  ASSERT_FALSE(found.ok());
+  EXPECT_THAT(found.status().message(),
+              HasSubstr("`mp_rank_01_model_states.pt`, `zero_pp_rank_0_mp_rank_00_optim_states.pt`"));
+  EXPECT_THAT(found.status().message(), HasSubstr("are missing"));
+}
+
+TEST(DeepSpeedFiles, TwoRunsInOneFolder) {
+  testing::Scratch scratch;
+  scratch.Write("mp_rank_00_model_states.pt", "");
+  scratch.Write("zero_pp_rank_0_mp_rank_00_optim_states.pt", "");
+  scratch.Write("bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt", "");
+  auto found = FindDeepSpeedFiles(scratch.root());
+  ASSERT_FALSE(found.ok());
+  EXPECT_THAT(found.status().message(), HasSubstr("of the same rank"));
+}
+
+TEST(DeepSpeedFiles, TheTagIsNoPath) {
+  testing::Scratch scratch;
+  scratch.Write("latest", "../elsewhere\n");
+  EXPECT_FALSE(FindDeepSpeedFiles(scratch.root()).ok());
+  EXPECT_FALSE(LooksLikeDeepSpeed(scratch.root()));
+}
+
+}  // namespace
+}  // namespace aoa::formats
