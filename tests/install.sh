@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build ccache git ca-certificates python3 clang-format
   antlr4 libantlr4-runtime-dev uuid-dev
   llvm-19-dev zlib1g-dev libzstd-dev libxml2-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libxxhash-dev libsimdjson-dev libdeflate-dev
-  libyaml-cpp-dev libssl-dev
+  libyaml-cpp-dev libssl-dev libprotobuf-dev protobuf-compiler
   libgtest-dev libgmock-dev libbenchmark-dev
   "$@")
 

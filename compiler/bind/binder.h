@@ -72,6 +72,7 @@ class Binder {
     bool done = false;
   };
   void CollectFacts();
+  Shape SeenShape(const FileGroup& group, const StoredTensor& stored) const;
   bool SolveFacts();
   bool Solve(Fact& fact);
   void Verify(Fact& fact);
@@ -111,6 +112,8 @@ class Binder {
   void CheckShapes();
   bool CheckShape(const Tensor& tensor, const TensorType& type, const Shape& shape, const SchemaFile& file,
                   const std::vector<int64_t>& stages, bool scalar, bool flat);
+  std::optional<Shape> BlockShape(const Tensor& tensor, const TensorType& type, const SchemaFile& file,
+                                  const std::vector<int64_t>& stages, SourceRange where);
   bool IsCarried(const Role& role) const;
   void CheckTensor(TensorId id);
 

@@ -103,6 +103,19 @@ std::vector<std::string> OrderLike(std::vector<std::string> axes, const Schema* 
   return out;
 }
 
+void ResolveFormat(End& end, size_t index, Dimensions& dimensions, diag::Diagnostics& diagnostics) {
+  auto formats = Holding(end.side->formats, index, dimensions, diagnostics);
+  if (formats.empty()) {
+    diagnostics
+        .Error(Code::kFormat, end.side->where.empty() ? SourceRange{} : end.side->where.front(),
+               fmt::format("side `{}` has no format", end.side->name))
+        .Help("a line `format safetensors` or `format hf` says what its files are");
+  } else {
+    end.format = formats.back()->name.text;
+    if (formats.back()->variant) end.variant = formats.back()->variant->text;
+  }
+}
+
 void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const MeshSizes& asked,
                        diag::Diagnostics& diagnostics) {
   for (const ast::Place* node : Holding(end.side->places, index, dimensions, diagnostics)) {
@@ -259,16 +272,7 @@ std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& s
 
 void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes,
                 const MeshSizes& asked, const Schema* schema, bool whole, diag::Diagnostics& diagnostics) {
-  auto formats = Holding(end.side->formats, index, dimensions, diagnostics);
-  if (formats.empty()) {
-    diagnostics
-        .Error(Code::kFormat, end.side->where.empty() ? SourceRange{} : end.side->where.front(),
-               fmt::format("side `{}` has no format", end.side->name))
-        .Help("a line `format safetensors` or `format hf` says what its files are");
-  } else {
-    end.format = formats.back()->name.text;
-    if (formats.back()->variant) end.variant = formats.back()->variant->text;
-  }
+  ResolveFormat(end, index, dimensions, diagnostics);
   if (whole) {
     ResolveRoles(end, index, dimensions, diagnostics);
     end.zero = nullptr;
@@ -306,6 +310,46 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   dimensions.SetMesh(index, mesh);
   ResolvePlacements(end, index, dimensions, asked, diagnostics);
   ResolveRoles(end, index, dimensions, diagnostics);
+}
+
+void ResolveSharded(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes,
+                    std::shared_ptr<const Shardings> shardings, diag::Diagnostics& diagnostics) {
+  ResolveFormat(end, index, dimensions, diagnostics);
+  end.has_mesh = true;
+  int64_t ranks = 1;
+  std::string shown;
+  for (const auto& [axis, size] : shardings->mesh) {
+    end.mesh.axes.push_back({axis, size});
+    auto asked = sizes.find(axis);
+    if (asked == sizes.end()) continue;
+    ranks *= asked->second;
+    shown += fmt::format("{}{}={}", shown.empty() ? "" : ",", axis, asked->second);
+  }
+  const bool fits = ranks == shardings->stages * shardings->ranks;
+  for (Mesh::Axis& axis : end.mesh.axes) {
+    if (auto asked = sizes.find(axis.name); fits && asked != sizes.end()) axis.size = asked->second;
+  }
+  if (!fits) {
+    diagnostics
+        .Error(Code::kMeshSize, {},
+               fmt::format("the layout is of {} ranks, the mesh {} of {}", shardings->stages * shardings->ranks,
+                           shown.empty() ? "of the side" : shown, ranks))
+        .Found(diag::Printable(shardings->path));
+  }
+  end.shardings = std::move(shardings);
+  dimensions.SetMesh(index, {});
+  ResolveRoles(end, index, dimensions, diagnostics);
+  end.zero = nullptr;
+  end.zero_axis.reset();
+}
+
+MeshSizes MeshSizesOf(const Side& side, const Shardings& shardings) {
+  MeshSizes sizes;
+  std::vector<std::string> axes = MeshAxesOf(side);
+  for (const auto& [axis, size] : shardings.mesh) {
+    if (Has(axes, axis)) sizes.entries.push_back({axis, size, {}});
+  }
+  return sizes;
 }
 
 void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& tensor, SourceRange where,

@@ -33,6 +33,11 @@ std::map<std::string, int64_t> UnitMeshSizes(const Side& side);
 // end has no mesh: what lies between two maps, or is only looked at, is never cut.
 void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes,
                 const MeshSizes& asked, const Schema* schema, bool whole, diag::Diagnostics& diagnostics);
+// The same where a layout says how tensors are cut: nothing of the side cuts or places them.
+void ResolveSharded(End& end, size_t index, Dimensions& dimensions, const std::map<std::string, int64_t>& sizes,
+                    std::shared_ptr<const Shardings> shardings, diag::Diagnostics& diagnostics);
+// The mesh sizes that a layout stands for, of axes that the side has.
+MeshSizes MeshSizesOf(const Side& side, const Shardings& shardings);
 
 // How the placement deals `extent` indices. Nothing, and a diagnostic, if it cannot.
 std::optional<Deal> MakeDeal(const Placement& placement, int64_t extent, size_t end, Dimensions& dimensions,

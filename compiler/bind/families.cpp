@@ -15,9 +15,11 @@ void Binder::AddEnds(const Path& path) {
   Dimensions& dimensions = *program_.dimensions;
   size_t last = path.sides.size() - 1;
   std::vector<std::map<std::string, int64_t>> sizes;
+  const bool ask_layout = request_.layout_to && request_.mesh_to.entries.empty();
+  const MeshSizes mesh_to = ask_layout ? MeshSizesOf(*path.sides[last], *request_.layout_to) : request_.mesh_to;
   for (size_t i = 0; i <= last; ++i) {
     sizes.push_back(i == 0      ? SourceMeshSizes(*path.sides[i], schema_, request_.mesh_from, diagnostics_)
-                    : i == last ? TargetMeshSizes(*path.sides[i], request_.mesh_to, diagnostics_)
+                    : i == last ? TargetMeshSizes(*path.sides[i], mesh_to, diagnostics_)
                                 : UnitMeshSizes(*path.sides[i]));
     dimensions.AddEnd(*path.sides[i], sizes.back());
     program_.ends.emplace_back().side = path.sides[i];
@@ -51,8 +53,12 @@ void Binder::AddEnds(const Path& path) {
   static const MeshSizes none;
   for (size_t i = 0; i <= last; ++i) {
     const MeshSizes& asked = i == 0 ? request_.mesh_from : i == last ? request_.mesh_to : none;
-    ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr,
-               i > 0 && (i < last || request_.whole), diagnostics_);
+    const bool whole = i > 0 && (i < last || request_.whole);
+    auto shardings = i == 0 ? schema_.shardings : i == last && !whole ? request_.layout_to : nullptr;
+    if (shardings)
+      ResolveSharded(program_.ends[i], i, dimensions, sizes[i], std::move(shardings), diagnostics_);
+    else
+      ResolveEnd(program_.ends[i], i, dimensions, sizes[i], asked, i == 0 ? &schema_ : nullptr, whole, diagnostics_);
     for (const Declaration& d : path.sides[i]->declarations) pending_.push_back({i, &d});
   }
 }

@@ -1,5 +1,7 @@
 #include "compiler/bind/program.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace aoa::bind {
@@ -49,6 +51,25 @@ bool IsOn(const End& end, const Family& family, const Stages& stages, const std:
   const Placement& first = end.placements.front();  // on first and on last speak of the first placement's axis
   int64_t stage = first.axis ? coordinates[*first.axis] : 0;
   return (family.on_first && stage == 0) || (family.on_last && stage == first.stages - 1);
+}
+
+bool IsOnRank(const End& end, const Family& family, const Stages& stages, const std::string& name, int64_t rank) {
+  if (end.shardings) return end.shardings->Holds(name, rank);
+  return IsOn(end, family, stages, end.mesh.Coordinates(rank));
+}
+
+std::optional<ShardedType> ShardedAt(const End& end, uint32_t number, const TensorType& type, int64_t rank,
+                                     std::vector<int64_t>& coordinates, const std::string& name, SourceRange where,
+                                     diag::Diagnostics& diagnostics) {
+  const Sharding& sharding = *end.shardings->At(number, rank);
+  std::string problem;
+  auto sharded = Apply(sharding, type, &problem);
+  if (sharded)
+    coordinates = CoordinatesIn(sharding, rank % end.shardings->ranks);
+  else
+    diagnostics.Error(diag::Code::kCut, where, fmt::format("the layout does not fit `{}`: {}", name, problem))
+        .Found(diag::Printable(end.shardings->path));
+  return sharded;
 }
 
 std::string LocalName(const End& end, const Family& family, const Stages& stages, const std::string& name) {

@@ -19,6 +19,7 @@
 #include "compiler/core/kernel.h"
 #include "compiler/core/mesh.h"
 #include "compiler/core/schema.h"
+#include "compiler/core/sharding.h"
 
 namespace aoa::bind {
 
@@ -41,9 +42,10 @@ struct Request {
   MeshSizes mesh_from, mesh_to;
   bool states = false;
   bool strict_states = false;
-  std::optional<DType> dtype;  // --dtype
-  std::string only;            // --only, or empty
-  bool whole = false;          // the target without its mesh: to be looked at, not written
+  std::optional<DType> dtype;                  // --dtype
+  std::string only;                            // --only, or empty
+  bool whole = false;                          // the target without its mesh: to be looked at, not written
+  std::shared_ptr<const Shardings> layout_to;  // that win over the cuts of the target's types, or null
 };
 
 // ---------------------------------------------------------------- ends
@@ -152,6 +154,8 @@ struct End {
   std::string format, variant;
   bool has_mesh = false;
   Mesh mesh;
+  // How each tensor is cut, where files say so: types are then without cuts, and nothing is placed by the side.
+  std::shared_ptr<const Shardings> shardings;
   std::vector<Placement> placements;
   std::vector<Role> roles;
   const ast::Zero* zero = nullptr;
@@ -181,6 +185,8 @@ using Stages = std::vector<std::optional<int64_t>>;
 Stages StagesOf(const End& end, const Family& family, const std::string& name);
 // Whether the rank with these coordinates holds such a tensor.
 bool IsOn(const End& end, const Family& family, const Stages& stages, const std::vector<int64_t>& coordinates);
+// Whether a rank holds a tensor of a family.
+bool IsOnRank(const End& end, const Family& family, const Stages& stages, const std::string& name, int64_t rank);
 // The name of the tensor inside the files of its stage, where numbers may be local.
 std::string LocalName(const End& end, const Family& family, const Stages& stages, const std::string& name);
 
@@ -232,6 +238,12 @@ struct Leg {
 
 // Where the tensors of each operand of a view begin among an instance's, and how many there are in all.
 std::vector<size_t> FirstTensors(const std::vector<OperandView>& operands);
+
+// What a rank has of a tensor by the end's shardings: the cut type, and the rank's place in its mesh. Nothing, and a
+// diagnostic, if the cuts do not fit; `number` is that of the cuts, and the rank must hold the tensor.
+std::optional<ShardedType> ShardedAt(const End& end, uint32_t number, const TensorType& type, int64_t rank,
+                                     std::vector<int64_t>& coordinates, const std::string& name, SourceRange where,
+                                     diag::Diagnostics& diagnostics);
 
 struct Program {
   std::vector<End> ends;

@@ -84,7 +84,7 @@ void Binder::CollectFacts() {
       if (!shapes.emplace(family_index, shape_number).second) continue;
       const Family& family = end.families[family_index];
       if (!family.type || family.blocks_of) continue;
-      const Shape& shape = schema_.shapes[shape_number];
+      const Shape shape = SeenShape(group, table[entry]);
       const std::vector<ast::Axis>& axes =
           family.type->stored && !family.partner_type ? *family.type->stored : family.type->axes;
       std::string text =
@@ -121,6 +121,17 @@ void Binder::CollectFacts() {
   }
   facts_.clear();
   for (auto& [key, fact] : facts) facts_.push_back(std::move(fact));
+}
+
+// The shape that an entry of a group shows: its own, or that of the whole tensor where it is a chunk, or a layout says
+// how it is cut.
+Shape Binder::SeenShape(const FileGroup& group, const StoredTensor& stored) const {
+  const Shape& shape = WholeStored(stored);
+  const auto& shardings = program_.ends[0].shardings;
+  uint32_t number = shardings ? shardings->Find(schema_.names[stored.name]) : Shardings::kNone;
+  if (number == Shardings::kNone) return shape;
+  const Sharding* sharding = shardings->At(number, schema_.files[group.files[0]].rank);
+  return sharding ? WholeShapeOf(*sharding, shape).value_or(shape) : shape;
 }
 
 Axis Binder::LowerFact(const Fact& fact, const Dimensions::Trial* trial) {

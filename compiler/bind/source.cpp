@@ -264,7 +264,8 @@ TensorId Binder::AddSourceTensor(const FileGroup& group, const StoredTensor& sto
   if (!tensor.present) {
     tensor.present = true;
     tensor.dtype = stored.dtype;
-    if (match.role < 0 && !family.blocks_of) tensor.type = TypeOf(0, tensor.family, &WholeStored(stored));
+    const Shape shape = SeenShape(group, stored);
+    if (match.role < 0 && !family.blocks_of) tensor.type = TypeOf(0, tensor.family, &shape);
   } else if (tensor.dtype != stored.dtype) {
     diagnostics_
         .Error(Code::kRanks, family.where,
@@ -293,7 +294,10 @@ void Binder::ListSource() {
           unknown.present = true;
           unknown.dtype = table[entry].dtype;
           // A side that declares nothing is all of what its files hold.
-          if (end.side->declarations.empty()) unknown.type = TypeOf(0, kNoFamily, &WholeStored(table[entry]));
+          if (end.side->declarations.empty()) {
+            const Shape shape = SeenShape(group, table[entry]);
+            unknown.type = TypeOf(0, kNoFamily, &shape);
+          }
           id = end.Add(name, unknown);
         }
       } else if (match.role < 0 || request_.states) {
@@ -332,7 +336,7 @@ void Binder::CheckSource() {
 // Every rank's shape against the rank's part of the type, once for each pair of them.
 void Binder::CheckShapes() {
   End& end = program_.ends[0];
-  std::set<std::tuple<uint32_t, uint32_t, int, uint32_t>> done;  // group, type, kind of role, shape
+  std::set<std::tuple<uint32_t, uint32_t, int, uint32_t, uint32_t>> done;  // group, type, kind of role, shape, cuts
   for (TensorId id = 0; id < end.tensors.size(); ++id) {
     const Tensor& tensor = end.tensors[id];
     if (!tensor.present || tensor.family == kNoFamily || end.families[tensor.family].blocks_of) continue;
@@ -340,11 +344,12 @@ void Binder::CheckShapes() {
     bool scalar = tensor.role >= 0 && end.roles[static_cast<size_t>(tensor.role)].scalar;
     bool flat = tensor.role >= 0 && !scalar && end.zero && end.zero->by.text == "flat";
     if (type_id == kNoType) continue;
+    uint32_t cuts = end.shardings ? end.shardings->Find(end.names[tensor.name]) : Shardings::kNone;
     for (uint32_t h = 0; h < tensor.holders; ++h) {
       const Holder& holder = end.holders[tensor.first_holder + h];
       const FileGroup& group = end.groups[holder.group];
       const StoredTensor& stored = schema_.tables[group.table][holder.entry];
-      if (!done.emplace(holder.group, type_id, scalar ? 1 : flat ? 2 : 0, stored.shape).second) continue;
+      if (!done.emplace(holder.group, type_id, scalar ? 1 : flat ? 2 : 0, stored.shape, cuts).second) continue;
       if (stored.whole != StoredTensor::kNoChunk && !scalar) {
         CheckWhole(tensor, end.types[type_id], schema_.shapes[stored.whole], schema_.files[group.files[0]]);
         continue;
@@ -384,18 +389,8 @@ bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shap
                        fmt::format("{} is no scalar", name));
     return false;
   }
-  std::vector<DealtVariable> dealt;
-  for (size_t i = 0; i < end.placements.size(); ++i) {
-    const Placement& p = end.placements[i];
-    if (p.by_axis && !p.deal.stages.empty())
-      dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stages[i])]});
-  }
-  CutProblem problem;
-  auto expected = LocalShape(type, end.mesh, end.mesh.Coordinates(file.rank), dealt, &problem);
-  if (!expected) {
-    ReportCut(problem, end.mesh, diag::Printable(end.names[tensor.name]), where, diagnostics_);
-    return false;
-  }
+  auto expected = BlockShape(tensor, type, file, stages, where);
+  if (!expected) return false;
   if (flat) {
     int64_t parts = end.zero_axis ? end.mesh.axis(*end.zero_axis).size : 1;
     expected = Shape{(ElementCount(*expected) + parts - 1) / parts};
@@ -411,6 +406,30 @@ bool Binder::CheckShape(const Tensor& tensor, const TensorType& type, const Shap
     }
   }
   return false;
+}
+
+// The shape that a rank's block of a tensor should have.
+std::optional<Shape> Binder::BlockShape(const Tensor& tensor, const TensorType& type, const SchemaFile& file,
+                                        const std::vector<int64_t>& stages, SourceRange where) {
+  const End& end = program_.ends[0];
+  std::string name = diag::Printable(end.names[tensor.name]);
+  uint32_t number = end.shardings ? end.shardings->Find(end.names[tensor.name]) : Shardings::kNone;
+  CutProblem problem;
+  if (number != Shardings::kNone) {
+    if (!end.shardings->At(number, file.rank)) return WholeShape(type);  // where it must not be: CheckTensor says so
+    std::vector<int64_t> coordinates;
+    auto sharded = ShardedAt(end, number, type, file.rank, coordinates, name, where, diagnostics_);
+    return sharded ? LocalShape(sharded->type, sharded->mesh, coordinates, {}, &problem) : std::nullopt;
+  }
+  std::vector<DealtVariable> dealt;
+  for (size_t i = 0; i < end.placements.size(); ++i) {
+    const Placement& p = end.placements[i];
+    if (p.by_axis && !p.deal.stages.empty())
+      dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stages[i])]});
+  }
+  auto expected = LocalShape(type, end.mesh, end.mesh.Coordinates(file.rank), dealt, &problem);
+  if (!expected) ReportCut(problem, end.mesh, name, where, diagnostics_);
+  return expected;
 }
 
 // Where a tensor must be, if it is read: on every rank of its stage. And of which type it must be.
@@ -431,11 +450,16 @@ void Binder::CheckTensor(TensorId id) {
             fmt::format("`{}` is {} in {}, the rules say {}", name, Name(tensor.dtype), schema_.path, Name(*promised)))
         .Note("an element type on the source side is a promise that the files must keep");
   }
-  bool anywhere = tensor.role >= 0 && end.zero && end.zero->by.text == "whole";
+  bool anywhere = schema_.replicas_may_lack || (tensor.role >= 0 && end.zero && end.zero->by.text == "whole");
   if (!end.has_mesh || anywhere || (tensor.role >= 0 && !IsCarried(end.roles[static_cast<size_t>(tensor.role)])))
     return;
 
   Stages stages = StagesOf(end, family, end.NameOf(tensor.role < 0 ? id : tensor.weight));
+  if (end.shardings) {  // what they do not list may be anywhere
+    uint32_t number = end.shardings->Find(end.NameOf(id));
+    if (number == Shardings::kNone) return;
+    stages = {number};
+  }
   std::vector<uint32_t> groups;
   for (uint32_t h = 0; h < tensor.holders; ++h) {
     const Holder& holder = end.holders[tensor.first_holder + h];
@@ -449,7 +473,7 @@ void Binder::CheckTensor(TensorId id) {
     for (uint32_t file : end.groups[group].files) held[file] = true;
   }
   for (uint32_t f = 0; f < schema_.files.size(); ++f) {
-    bool wanted = IsOn(end, family, stages, end.mesh.Coordinates(schema_.files[f].rank));
+    bool wanted = IsOnRank(end, family, stages, end.NameOf(id), schema_.files[f].rank);
     if (wanted == held[f]) continue;
     present_as_expected_.erase({groups, std::tuple(stages, family.on_first, family.on_last)});
     if (wanted) {

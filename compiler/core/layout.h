@@ -34,6 +34,8 @@ struct TargetContent {
   bool has_mesh = false;
   std::string mesh;                                 // Mesh::ToString, with a mesh
   Mesh axes;                                        // the mesh itself
+  std::shared_ptr<const Shardings> shardings;       // how each tensor is cut, if that can be said so
+  bool layout_given = false;                        // and that is what the user asked for
   int64_t rounds = 1;                               // in which the placement deals layers (virtual stages)
   std::vector<std::vector<TargetTensor>> tables;    // in the order that the side declares
   std::vector<std::pair<int64_t, uint32_t>> ranks;  // (rank, table), ascending ranks; not all need be there

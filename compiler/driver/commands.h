@@ -11,6 +11,7 @@ namespace aoa::driver {
 using Arguments = std::vector<std::string>;
 
 Exit RunRules(const Arguments& arguments);  // aoac RULES.aoa ...: check, --run, --plan, --emit
+Exit RunLayouts(const Arguments& arguments);
 Exit RunInspect(const Arguments& arguments);
 Exit RunDiff(const Arguments& arguments);
 Exit RunDigest(const Arguments& arguments);

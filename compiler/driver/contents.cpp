@@ -44,7 +44,8 @@ std::unique_ptr<Contents> Contents::ReadAs(const bind::Unit& unit, const SideSpe
   auto source = ReadSource(unit, spec, options, session);
   if (!source) return nullptr;
   out->source_ = std::move(*source);
-  bind::Request request = MakeRequest(options, out->source_, spec.side, as);
+  bind::Request request = MakeRequest(unit, options, out->source_, spec.side, as, session);
+  if (session.diagnostics.HasErrors()) return nullptr;
   request.whole = true;
   auto compiled = driver::Compile(unit, out->source_, request, session);
   if (!compiled) return nullptr;

@@ -37,11 +37,16 @@ Commands
   aoac import-aoa FILE [-o FILE] [--from-checkpoint PATH]          a rule file from an aoa_config
   aoac fmt FILE... [--check]                format rule files
   aoac formats                              list the file formats
+  aoac layouts PATH [-o FILE]               how a layout file cuts tensors; -o writes it as one file (.json, .ckpt)
+  aoac layouts --needs 0-7 [--layout-from PATH] [--layout-to PATH]
+                                            the source ranks that it takes to write these ranks
   aoac lsp                                  a language server for editors, on standard input and output
 
 What a run reads and writes
   --from SIDE:PATH, --to SIDE:PATH          a side of the rule file, and a folder or file; SIDE+VARIANT:PATH picks a variant
   --mesh-from tp=2,pp=2   --mesh-to ...     sizes of mesh axes; 'pp=[9,8,8,7]' gives uneven stages
+  --layout-from PATH      --layout-to PATH  how each tensor is cut, in the format's own files (MindSpore's strategies)
+  --prefix TEXT                             of the target's file names, where the format has one (checkpoint_)
   -D NAME=NUMBER                            sets a dimension; -D from.NAME=, -D to.NAME= at one end
   --config FILE                             the model's configuration, where the checkpoint carries none
   --dtype TYPE                              casts tensors whose type the rules leave open: f32, bf16, f16, ...

@@ -33,7 +33,7 @@ constexpr Command kCommands[] = {
     {"digest", aoa::driver::RunDigest},   {"fmt", aoa::driver::RunFmt},
     {"formats", aoa::driver::RunFormats}, {"import-aoa", aoa::driver::RunImport},
     {"init", aoa::driver::RunInit},       {"identify", aoa::driver::RunIdentify},
-    {"lsp", aoa::driver::RunLsp},
+    {"lsp", aoa::driver::RunLsp},         {"layouts", aoa::driver::RunLayouts},
 };
 
 // A command with a name like `word`, if `word` is no file.

@@ -31,6 +31,7 @@ void AddCommon(CLI::App& app, Options& options, Words& words) {
   app.add_option("-D", words.definitions)->allow_extra_args(false);
   app.add_option("--config", options.config);
   app.add_option("--mesh-from", words.mesh_from);
+  app.add_option("--layout-from", options.layout_from);
   app.add_option("--memory", words.memory);
   app.add_option("--threads", words.threads);
   app.add_option("--backend", words.backend);
@@ -48,6 +49,8 @@ void AddRun(CLI::App& app, Options& options, Words& words) {
   app.add_option("--from", words.from);
   app.add_option("--to", words.to);
   app.add_option("--mesh-to", words.mesh_to);
+  app.add_option("--layout-to", options.layout_to);
+  app.add_option("--prefix", options.prefix);
   app.add_option("--dtype", words.dtype);
   app.add_option("--max-shard-size", words.max_shard_size);
   app.add_option("--ranks", words.ranks);

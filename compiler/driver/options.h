@@ -22,6 +22,8 @@ struct Options {
   std::vector<bind::Definition> definitions;
   std::string config;  // a file, or empty
   bind::MeshSizes mesh_from, mesh_to;
+  std::string layout_from, layout_to;  // files or folders, or empty
+  std::string prefix;                  // of the target's file names, or empty
   std::optional<DType> dtype;
   uint64_t max_shard_size = 5'000'000'000;
   uint64_t memory = 1ull << 30;

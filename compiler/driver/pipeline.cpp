@@ -103,6 +103,18 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
   return unit;
 }
 
+std::shared_ptr<const Shardings> ReadLayout(const formats::Format& format, const char* option, const std::string& path,
+                                            Session& session) {
+  if (!format.HasLayouts()) {
+    session.Misuse(fmt::format("{}: format `{}` has no files that say how tensors are cut", option, format.name()));
+    return nullptr;
+  }
+  auto layout = format.ReadLayout(path);
+  if (layout.ok()) return *layout;
+  session.Fail(std::move(layout).status().WithContext(option));
+  return nullptr;
+}
+
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
                                  Session& session) {
   const bind::Side* side = FindSide(unit, spec.side, session);
@@ -118,7 +130,12 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
   Source source;
   source.format = recognized == candidates.end() ? candidates.back() : *recognized;
   source.path = spec.path;
-  auto schema = source.format->Read(spec.path, {options.threads});
+  formats::ReadOptions read{options.threads};
+  if (!options.layout_from.empty()) {
+    read.layout = ReadLayout(*source.format, "--layout-from", options.layout_from, session);
+    if (!read.layout) return std::nullopt;
+  }
+  auto schema = source.format->Read(spec.path, read);
   if (!schema.ok()) {
     session.Fail(schema.status());
     return std::nullopt;
@@ -157,7 +174,7 @@ std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Se
         .Note(fmt::format("the formats are {}", diag::Enumerate(FormatNames(), 30)));
     return std::nullopt;
   }
-  auto schema = format->Read(path, {threads});
+  auto schema = format->Read(path, formats::ReadOptions{threads});
   if (schema.ok()) return *std::move(schema);
   session.Fail(schema.status());
   return std::nullopt;
@@ -178,9 +195,14 @@ bool IsWhole(const Schema& schema, Session& session) {
   return false;
 }
 
-bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from,
-                          const std::string& to) {
+bind::Request MakeRequest(const bind::Unit& unit, const Options& options, const Source& source, const std::string& from,
+                          const std::string& to, Session& session) {
   bind::Request request;
+  if (!options.layout_to.empty()) {
+    const bind::Side* side = FindSide(unit, to, session);
+    std::vector<const formats::Format*> formats = side ? FormatsOf(*side) : std::vector<const formats::Format*>();
+    if (!formats.empty()) request.layout_to = ReadLayout(*formats.back(), "--layout-to", options.layout_to, session);
+  }
   request.from = from;
   request.to = to;
   request.definitions = options.definitions;
@@ -236,6 +258,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;
   write.variant = variant;
+  write.prefix = options.prefix;
   if (config) write.config = config->dump(2) + "\n";
   if (source.format == format) write.preserved = source.schema.preserved;
   auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {

@@ -29,6 +29,10 @@ struct Source {
   std::optional<nlohmann::json> config;
   std::optional<nlohmann::json> common;  // the same as the rules' dimensions spell it, if the side spells it otherwise
 };
+// Reads a layout file (--layout-from, --layout-to) of the side's format. Null and a diagnostic if it cannot.
+std::shared_ptr<const Shardings> ReadLayout(const formats::Format& format, const char* option, const std::string& path,
+                                            Session& session);
+
 // Reads the source of a run; `spec` has a path.
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
                                  Session& session);
@@ -49,8 +53,9 @@ struct Compiled {
 std::optional<Compiled> Compile(const bind::Unit& unit, const Source& source, const bind::Request& request,
                                 Session& session);
 
-// What the options ask of the compiler for a run between two sides.
-bind::Request MakeRequest(const Options& options, const Source& source, const std::string& from, const std::string& to);
+// What the options ask of the compiler for a run between two sides. Reads the target's layout, if one is asked for.
+bind::Request MakeRequest(const bind::Unit& unit, const Options& options, const Source& source, const std::string& from,
+                          const std::string& to, Session& session);
 
 struct Planned {
   Plan plan;

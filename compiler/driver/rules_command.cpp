@@ -130,8 +130,9 @@ class RulesCommand {
     auto source = ReadSource(*unit_, *options_.from, options_, session_);
     if (!source) return false;
     source_ = std::move(*source);
-    auto compiled =
-        Compile(*unit_, source_, MakeRequest(options_, source_, options_.from->side, options_.to->side), session_);
+    bind::Request request = MakeRequest(*unit_, options_, source_, options_.from->side, options_.to->side, session_);
+    if (session_.diagnostics.HasErrors()) return false;
+    auto compiled = Compile(*unit_, source_, request, session_);
     if (!compiled) {
       SuggestRules();
       return false;
@@ -221,6 +222,23 @@ class RulesCommand {
 
   // ------------------------------------------------------------ --run
 
+  // All that a layout says.
+  static std::string LayoutText(const Shardings& shardings) {
+    std::string text = fmt::format("{} {}", shardings.stages, shardings.ranks);
+    for (const auto& [name, by_stage] : shardings.tensors()) {
+      text += "\n" + name;
+      for (uint32_t index : by_stage) {
+        if (index == Shardings::kNone) continue;
+        const Sharding& sharding = shardings.sharding(index);
+        text += fmt::format(" [{}] {} [{}]", fmt::join(sharding.mesh, ","), sharding.again,
+                            fmt::join(sharding.seen_as, ","));
+        for (const auto& cuts : sharding.cuts) text += fmt::format("/{}", fmt::join(cuts, ","));
+      }
+      for (uint32_t index : by_stage) text += index == Shardings::kNone ? "-" : "+";
+    }
+    return text;
+  }
+
   // What a run is known by: all that decides its result and how it is cut into jobs.
   std::string Key() const {
     std::string text;
@@ -233,6 +251,8 @@ class RulesCommand {
       for (const auto& e : sizes->entries) add(fmt::format("{}={}[{}]", e.axis, e.size, fmt::join(e.counts, ",")));
       add(";");
     }
+    for (const bind::End& end : compiled_->program.ends) add(end.shardings ? LayoutText(*end.shardings) : "");
+    add(options_.prefix);
     if (source_.config) add(source_.config->dump());
     add(options_.dtype ? std::string(Name(*options_.dtype)) : "");
     add(options_.only);

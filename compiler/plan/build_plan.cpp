@@ -144,9 +144,8 @@ class Builder {
     const Tensor& tensor = to_.tensors[target.tensor];
     auto slots = SlotsOf(target);
     if (!slots) return nullptr;
-    bool flat = tensor.role >= 0 && to_.zero && to_.zero->by.text == "flat";
     placed.emplace();
-    placed->layout = to_layouts_.Of(tensor.type, flat, "", {});
+    placed->layout = to_layouts_.Of(target.tensor);
     placed->id =
         programs_.Template(target.relation, *slots, *placed->layout, tensor.dtype, target.fill_last, target.fill.bits);
     std::vector<uint32_t> list;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "compiler/diag/suggest.h"
+#include "compiler/plan/shardings.h"
 
 namespace aoa::plan {
 namespace {
@@ -48,6 +49,8 @@ class ContentMaker {
     out.target.has_mesh = end_.has_mesh;
     out.target.mesh = end_.mesh.ToString();
     out.target.axes = end_.mesh;
+    out.target.shardings = end_.shardings ? end_.shardings : OwnShardings();
+    out.target.layout_given = end_.shardings != nullptr;
     for (const bind::Placement& p : end_.placements) out.target.rounds = std::max(out.target.rounds, p.deal.rounds);
     std::map<std::string, uint32_t> tables;
     for (int64_t rank : ranks) {
@@ -112,6 +115,21 @@ class ContentMaker {
     return item;
   }
 
+  // The cuts of the side's own types; null where names are numbered locally, for then a name says too little.
+  std::shared_ptr<const Shardings> OwnShardings() const {
+    for (const bind::Placement& p : end_.placements) {
+      if (p.node->numbered_locally) return nullptr;
+    }
+    std::vector<TensorId> tensors;
+    std::map<TensorId, const Item*> items;
+    for (const Item& item : items_) {
+      if (item.entry.kind != ContentEntry::Kind::kTensor) continue;
+      tensors.push_back(item.id);
+      items[item.id] = &item;
+    }
+    return ShardingsOf(end_, tensors, [&](TensorId id, int64_t rank) { return Holds(*items.at(id), rank); });
+  }
+
   SourceRange WhereOf(TensorId id) const {
     const Tensor& tensor = end_.tensors[id];
     return tensor.family == bind::kNoFamily ? SourceRange{} : end_.families[tensor.family].where;
@@ -122,10 +140,8 @@ class ContentMaker {
       const index::Target& target = index_.targets[t];
       const Tensor& tensor = end_.tensors[target.tensor];
       Item item = MakeItem({ContentEntry::Kind::kTensor, t}, target.tensor);
-      bool state = tensor.role >= 0;
-      bool flat = state && end_.zero && end_.zero->by.text == "flat";
-      item.owned = state && end_.zero && end_.zero->by.text == "whole";
-      item.layout = layouts_.Of(tensor.type, flat, diag::Printable(end_.NameOf(target.tensor)), WhereOf(target.tensor));
+      item.owned = tensor.role >= 0 && end_.zero && end_.zero->by.text == "whole";
+      item.layout = layouts_.Of(target.tensor);
       if (item.layout && !end_.mesh.overlays.empty()) CheckStages(item);
       if (item.layout) items_.push_back(std::move(item));
     }
@@ -134,8 +150,7 @@ class ContentMaker {
     for (uint32_t b = 0; b < index_.blocks.size(); ++b) {
       const index::Target& weight = index_.targets[index_.blocks[b].weight];
       Item item = MakeItem({ContentEntry::Kind::kBlocks, b}, index_.blocks[b].tensor);
-      item.layout = layouts_.Of(end_.tensors[weight.tensor].type, false, diag::Printable(end_.NameOf(weight.tensor)),
-                                WhereOf(weight.tensor));
+      item.layout = layouts_.Of(weight.tensor);
       if (item.layout) items_.push_back(std::move(item));
     }
     std::stable_sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.order < b.order; });
@@ -146,7 +161,7 @@ class ContentMaker {
   void CheckStages(const Item& item) {
     std::vector<bool> held(item.layout->blocks.size());
     for (int64_t rank = 0; rank < end_.mesh.ranks(); ++rank) {
-      if (Holds(item, end_.mesh.Coordinates(rank))) held[item.layout->of_rank[static_cast<size_t>(rank)]] = true;
+      if (Holds(item, rank)) held[item.layout->of_rank[static_cast<size_t>(rank)]] = true;
     }
     layouts_.CheckHeld(*item.layout, held, diag::Printable(end_.NameOf(item.id)), WhereOf(item.id));
   }
@@ -162,21 +177,21 @@ class ContentMaker {
     });
   }
 
-  bool Holds(const Item& item, const std::vector<int64_t>& coordinates) const {
+  bool Holds(const Item& item, int64_t rank) const {
     const Tensor& tensor = end_.tensors[item.id];
     static const Family anywhere;
     const Family& family = tensor.family == bind::kNoFamily ? anywhere : end_.families[tensor.family];
     const Family& placed = family.blocks_of ? end_.families[*family.blocks_of] : family;
-    return bind::IsOn(end_, placed, item.stages, coordinates);
+    return bind::IsOnRank(end_, placed, item.stages, end_.NameOf(item.id), rank);
   }
 
-  // The coordinate on the zero axis that keeps each weight's states, on the ranks of these coordinates: the k-th weight
-  // that they hold, k modulo the axis.
-  std::map<TensorId, int64_t> Owners(const std::vector<int64_t>& coordinates) const {
+  // The coordinate on the zero axis that keeps each weight's states, on ranks that hold the same as this one: the k-th
+  // weight that they hold, k modulo the axis.
+  std::map<TensorId, int64_t> Owners(int64_t rank) const {
     std::map<TensorId, int64_t> owners;
     int64_t parts = end_.zero_axis ? end_.mesh.axis(*end_.zero_axis).size : 1, k = 0;
     for (const Item* item : declared_) {
-      if (Holds(*item, coordinates)) owners[item->id] = k++ % parts;
+      if (Holds(*item, rank)) owners[item->id] = k++ % parts;
     }
     return owners;
   }
@@ -186,6 +201,7 @@ class ContentMaker {
     std::string key;
     for (const bind::Placement& p : end_.placements) key += fmt::format("{},", p.axis ? coordinates[*p.axis] : 0);
     if (!declared_.empty() && end_.zero_axis) key += fmt::format("z{},", coordinates[*end_.zero_axis]);
+    if (end_.shardings) key += fmt::format("s{},", end_.shardings->StageOf(rank));
     const Layout* last = nullptr;
     for (const Layout* layout : DistinctLayouts()) {
       if (layout != last) key += aoa::ToString(layout->blocks[layout->of_rank[static_cast<size_t>(rank)]].shape);
@@ -209,13 +225,13 @@ class ContentMaker {
 
   void AddTable(int64_t rank, const std::vector<int64_t>& coordinates, Content& out) {
     std::map<TensorId, int64_t> owners;
-    if (!declared_.empty()) owners = Owners(coordinates);
+    if (!declared_.empty()) owners = Owners(rank);
     std::vector<TargetTensor>& table = out.target.tables.emplace_back();
     std::vector<ContentEntry>& entries = out.entries.emplace_back();
     std::unordered_set<std::string> names;
     std::map<TensorId, uint32_t> weights;
     for (const Item& item : items_) {
-      if (!Holds(item, coordinates)) continue;
+      if (!Holds(item, rank)) continue;
       if (item.owned && end_.zero_axis && owners[item.weight] != coordinates[*end_.zero_axis]) continue;
       const Tensor& tensor = end_.tensors[item.id];
       TargetTensor stored;

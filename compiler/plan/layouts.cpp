@@ -122,15 +122,69 @@ int64_t RealElements(const TensorType& type) {
   return count;
 }
 
+// The distinct blocks of a layout, rank by rank. A key holds what decides a rank's block.
+class BlockCollector {
+ public:
+  // Whether ranks with this key have come before; then this one has their block.
+  bool Repeat(const std::vector<int64_t>& key) {
+    auto known = by_key_.find(key);
+    if (known == by_key_.end()) return false;
+    layout_.of_rank.push_back(known->second);
+    return true;
+  }
+
+  // The block of the next rank.
+  void Add(const std::vector<int64_t>& key, View view) {
+    Prepare(key, std::move(view));
+    Repeat(key);
+  }
+
+  // A block that ranks to come will have.
+  void Prepare(const std::vector<int64_t>& key, View view) {
+    std::vector<std::vector<int64_t>> content;
+    for (const Piece& piece : view.real) {
+      content.push_back(WholeBox(piece));
+      content.back().push_back(piece.out_base);
+    }
+    auto [known, fresh] = by_content_.try_emplace({content, view.shape}, static_cast<uint32_t>(layout_.blocks.size()));
+    if (fresh) layout_.blocks.push_back(std::move(view));
+    by_key_[key] = known->second;
+  }
+
+  // `elements`: of the whole tensor, without padding.
+  Layout Finish(int64_t elements) && {
+    std::set<std::vector<int64_t>> seen;
+    for (const View& block : layout_.blocks) {  // in the order of their lowest ranks
+      Relation primary;
+      for (const Piece& piece : block.real) {
+        if (seen.insert(WholeBox(piece)).second) primary.push_back(Invert(piece));
+      }
+      Canonicalize(primary);
+      layout_.primary.push_back(std::move(primary));
+    }
+    int64_t held = 0;
+    for (const Relation& relation : layout_.primary) held += ElementCount(relation);
+    if (held > elements) MakeDisjoint(layout_.primary);
+    for (View& block : layout_.blocks) {
+      Canonicalize(block.real);
+      Canonicalize(block.filler);
+    }
+    return std::move(layout_);
+  }
+
+ private:
+  Layout layout_;
+  std::map<std::vector<int64_t>, uint32_t> by_key_;
+  std::map<std::pair<std::vector<std::vector<int64_t>>, Shape>, uint32_t> by_content_;
+};
+
 }  // namespace
 
 std::optional<Layout> Layouts::Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const {
-  Layout layout;
+  BlockCollector collector;
   std::vector<size_t> cutting = CuttingAxes(type);
   bool zero = flat && end_.zero_axis.has_value();
   if (zero) cutting.push_back(*end_.zero_axis);
-  std::map<std::vector<int64_t>, uint32_t> by_coordinates;  // those that matter
-  std::map<std::pair<std::vector<std::vector<int64_t>>, Shape>, uint32_t> by_content;
   for (int64_t rank = 0; rank < mesh.ranks(); ++rank) {
     std::vector<int64_t> coordinates = mesh.Coordinates(rank), key;
     for (size_t axis : cutting) key.push_back(coordinates[axis]);
@@ -142,39 +196,40 @@ std::optional<Layout> Layouts::Make(const TensorType& type, const Mesh& mesh, bo
       if (static_cast<size_t>(stage) < p.deal.stages.size())
         dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stage)]});
     }
-    auto [it, added] = by_coordinates.try_emplace(key, 0);
-    if (added) {
-      auto view = ViewOf(type, mesh, coordinates, dealt, problem);
-      if (!view) return std::nullopt;
-      if (flat) Flatten(*view, zero ? mesh.axis(*end_.zero_axis).size : 1, zero ? coordinates[*end_.zero_axis] : 0);
-      std::vector<std::vector<int64_t>> content;
-      for (const Piece& piece : view->real) {
-        content.push_back(WholeBox(piece));
-        content.back().push_back(piece.out_base);
+    if (collector.Repeat(key)) continue;
+    auto view = ViewOf(type, mesh, coordinates, dealt, problem);
+    if (!view) return std::nullopt;
+    if (flat) Flatten(*view, zero ? mesh.axis(*end_.zero_axis).size : 1, zero ? coordinates[*end_.zero_axis] : 0);
+    collector.Add(key, *std::move(view));
+  }
+  return std::move(collector).Finish(RealElements(type));
+}
+
+// The layout of a tensor that is cut as the files say. Ranks that do not hold it count as the first that does.
+std::optional<Layout> Layouts::MakeSharded(const TensorType& type, uint32_t cuts, const std::string& name,
+                                           SourceRange where) {
+  BlockCollector collector;
+  std::vector<int64_t> first;
+  const int64_t ranks = end_.shardings->stages * end_.shardings->ranks;
+  for (int64_t pass = 0; pass < 2; ++pass) {  // the first finds a rank that holds it
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      const Sharding* sharding = end_.shardings->At(cuts, rank);
+      if (!sharding && pass == 1) collector.Repeat(first);
+      if (!sharding) continue;
+      std::vector<int64_t> coordinates;
+      auto sharded = bind::ShardedAt(end_, cuts, type, rank, coordinates, name, where, diagnostics_);
+      if (!sharded) return std::nullopt;
+      std::vector<int64_t> key = {end_.shardings->StageOf(rank)};
+      for (size_t axis : CuttingAxes(sharded->type)) key.push_back(coordinates[axis]);
+      if (pass == 0) {
+        first = key;
+        collector.Prepare(key, *ViewOf(sharded->type, sharded->mesh, coordinates, {}, nullptr));
+        break;
       }
-      auto [known, fresh] = by_content.try_emplace({content, view->shape}, static_cast<uint32_t>(layout.blocks.size()));
-      if (fresh) layout.blocks.push_back(std::move(*view));
-      it->second = known->second;
+      if (!collector.Repeat(key)) collector.Add(key, *ViewOf(sharded->type, sharded->mesh, coordinates, {}, nullptr));
     }
-    layout.of_rank.push_back(it->second);
   }
-  std::set<std::vector<int64_t>> seen;
-  for (const View& block : layout.blocks) {  // in the order of their lowest ranks
-    Relation primary;
-    for (const Piece& piece : block.real) {
-      if (seen.insert(WholeBox(piece)).second) primary.push_back(Invert(piece));
-    }
-    Canonicalize(primary);
-    layout.primary.push_back(std::move(primary));
-  }
-  int64_t held = 0;
-  for (const Relation& relation : layout.primary) held += ElementCount(relation);
-  if (held > RealElements(type)) MakeDisjoint(layout.primary);
-  for (View& block : layout.blocks) {
-    Canonicalize(block.real);
-    Canonicalize(block.filler);
-  }
-  return layout;
+  return std::move(collector).Finish(RealElements(type));
 }
 
 std::optional<Layout> Layouts::Try(const bind::End& end, const Mesh& mesh, const TensorType& type) {
@@ -198,31 +253,42 @@ bool Layouts::HoldsAll(const Layout& layout, const std::string& name, SourceRang
   return true;
 }
 
-const Layout* Layouts::Of(uint32_t type, bool flat, const std::string& name, SourceRange where) {
-  auto it = layouts_.find({type, flat});
+const Layout* Layouts::Of(bind::TensorId id) {
+  const bind::Tensor& tensor = end_.tensors[id];
+  const bool state = tensor.role >= 0, flat = state && end_.zero && end_.zero->by.text == "flat";
+  const uint32_t type = state ? end_.tensors[tensor.weight].type : tensor.type;
+  const uint32_t cuts = end_.shardings ? end_.shardings->Find(end_.NameOf(id)) : Shardings::kNone;
+  auto it = layouts_.find({type, flat, cuts});
   if (it == layouts_.end()) {
+    const std::string name = diag::Printable(end_.NameOf(id));
+    SourceRange where = tensor.family == bind::kNoFamily ? SourceRange{} : end_.families[tensor.family].where;
     CutProblem problem;
-    auto layout = Make(end_.types[type], end_.mesh, flat, &problem);
-    if (!layout) bind::ReportCut(problem, end_.mesh, name, where, diagnostics_);
-    if (layout) {
-      int64_t elements = ElementCount(WithoutCutsAndPadding(end_.types[type])), held = 0;
-      for (const Relation& primary : layout->primary) held += ElementCount(primary);
-      if (held != elements) {
-        ReportLost(elements, held, name, where);
-        layout.reset();
-      }
-    }
-    if (const Axis* node = layout ? RepeatedSum(end_.types[type], end_.mesh) : nullptr) {
-      diagnostics_
-          .Warning(diag::Code::kRepeatedSum, node->where ? node->where : where,
-                   "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name +
-                       "` is repeated on neighbouring ranks, with every summand beside it")
-          .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
-    }
-    if (layout && !HoldsAll(*layout, name, where)) layout = std::nullopt;
-    it = layouts_.emplace(std::pair(type, flat), std::move(layout)).first;
+    auto layout = cuts == Shardings::kNone ? Make(end_.types[type], end_.mesh, flat, &problem)
+                                           : MakeSharded(end_.types[type], cuts, name, where);
+    if (!layout && cuts == Shardings::kNone) bind::ReportCut(problem, end_.mesh, name, where, diagnostics_);
+    if (layout) Check(layout, end_.types[type], name, where);
+    it = layouts_.emplace(std::tuple(type, flat, cuts), std::move(layout)).first;
   }
   return it->second ? &*it->second : nullptr;
+}
+
+// What may be wrong with a layout, once its blocks are known.
+void Layouts::Check(std::optional<Layout>& layout, const TensorType& type, const std::string& name, SourceRange where) {
+  int64_t elements = ElementCount(WithoutCutsAndPadding(type)), held = 0;
+  for (const Relation& primary : layout->primary) held += ElementCount(primary);
+  if (held != elements) {
+    ReportLost(elements, held, name, where);
+    layout.reset();
+    return;
+  }
+  if (const Axis* node = RepeatedSum(type, end_.mesh)) {
+    diagnostics_
+        .Warning(diag::Code::kRepeatedSum, node->where ? node->where : where,
+                 "`" + aoa::ToString(*node, &end_.mesh) + "` of `" + name +
+                     "` is repeated on neighbouring ranks, with every summand beside it")
+        .Note("a cut of the whole parenthesis, `(...)@tp`, repeats nothing");
+  }
+  if (!HoldsAll(*layout, name, where)) layout.reset();
 }
 
 Layout Layouts::OfChunks(uint32_t type, const std::vector<std::pair<Shape, Shape>>& chunks) const {

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,9 +33,9 @@ class Layouts {
  public:
   Layouts(const bind::End& end, diag::Diagnostics& diagnostics) : end_(end), diagnostics_(diagnostics) {}
 
-  // The layout of tensors of a type; `flat` for states that are flattened, padded and cut along the end's zero axis.
-  // `name` and `where` are for messages. Nothing, and a diagnostic, if a cut does not divide.
-  const Layout* Of(uint32_t type, bool flat, const std::string& name, SourceRange where);
+  // The layout of a tensor. States may be flattened, padded and cut along the end's zero axis. Nothing, and a
+  // diagnostic, if a cut does not divide.
+  const Layout* Of(bind::TensorId id);
 
   // The layout of a tensor that is stored in chunks (place and shape of each).
   Layout OfChunks(uint32_t type, const std::vector<std::pair<Shape, Shape>>& chunks) const;
@@ -48,10 +50,13 @@ class Layouts {
   bool HoldsAll(const Layout& layout, const std::string& name, SourceRange where) const;
   void ReportLost(int64_t elements, int64_t held, const std::string& name, SourceRange where);
   std::optional<Layout> Make(const TensorType& type, const Mesh& mesh, bool flat, CutProblem* problem) const;
+  std::optional<Layout> MakeSharded(const TensorType& type, uint32_t cuts, const std::string& name, SourceRange where);
+  void Check(std::optional<Layout>& layout, const TensorType& type, const std::string& name, SourceRange where);
 
   const bind::End& end_;
   diag::Diagnostics& diagnostics_;
-  std::map<std::pair<uint32_t, bool>, std::optional<Layout>> layouts_;
+  // By type, whether it is flat, and the number of cuts that a layout gives.
+  std::map<std::tuple<uint32_t, bool, uint32_t>, std::optional<Layout>> layouts_;
 };
 
 }  // namespace aoa::plan

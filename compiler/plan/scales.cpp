@@ -15,7 +15,7 @@ bool Scales::Fill(uint32_t number, int64_t rank, std::vector<SlotLayout> slots, 
   }
   const index::BlockTarget& blocks = index_.blocks[number];
   const index::Target& weight = index_.targets[blocks.weight];
-  const Layout& layout = *layouts_.Of(to_.tensors[weight.tensor].type, false, "", {});
+  const Layout& layout = *layouts_.Of(weight.tensor);
   uint32_t block = layout.of_rank[static_cast<size_t>(rank)];
   std::string key = fmt::format("{} {} {}", weight.relation, static_cast<const void*>(&layout), block);
   for (const SlotLayout& slot : slots) key += fmt::format(" {}", static_cast<const void*>(slot.layout));

@@ -15,10 +15,8 @@ using bind::TensorId;
 
 const Layout* SourceBlocks::LayoutOf(TensorId id) {
   const Tensor& t = tensor(id);
-  uint32_t type = t.role < 0 ? t.type : tensor(t.weight).type;
-  bool flat = t.role >= 0 && end_.zero && end_.zero->by.text == "flat";
-  if (const Layout* chunks = ChunksOf(id, type)) return WithStrides(id, chunks);
-  const Layout* layout = layouts_.Of(type, flat, diag::Printable(end_.NameOf(id)), WhereOf(id));
+  if (const Layout* chunks = ChunksOf(id, t.role < 0 ? t.type : tensor(t.weight).type)) return WithStrides(id, chunks);
+  const Layout* layout = layouts_.Of(id);
   return layout ? WithStrides(id, layout) : nullptr;
 }
 

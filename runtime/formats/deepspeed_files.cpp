@@ -48,11 +48,11 @@ std::optional<DeepSpeedName> ParseLayer(Words words) {
   auto item = words.Number();
   if (!item) return std::nullopt;
   out.item = *item;
-  if (words.Take("-model_")) {
-    auto model = words.Number();
-    if (!model) return std::nullopt;
-    out.model = *model;
-  }
+  if (words.Take(kLayerEnd)) return words.done() ? std::optional(out) : std::nullopt;  // no tensor ranks
+  if (!words.Take("-model_")) return std::nullopt;
+  auto model = words.Number();
+  if (!model) return std::nullopt;
+  out.model = *model;
   return words.Take(kLayerEnd) && words.done() ? std::optional(out) : std::nullopt;
 }
 

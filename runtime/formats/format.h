@@ -10,17 +10,20 @@
 
 #include "compiler/core/layout.h"
 #include "compiler/core/schema.h"
+#include "compiler/core/sharding.h"
 #include "compiler/core/status.h"
 
 namespace aoa::formats {
 
 struct ReadOptions {
-  int threads = 1;  // headers of many files are read side by side
+  int threads = 1;                               // headers of many files are read side by side
+  std::shared_ptr<const Shardings> layout = {};  // how the tensors are cut, where the user has said it; or null
 };
 
 struct WriteOptions {
   uint64_t max_shard_size = 5'000'000'000;  // bytes of tensors per file, where a format splits by size
   std::string variant = {};                 // one of the format's variants; empty: its first
+  std::string prefix = {};                  // of file names, where a format has one; empty: its own
   std::string config = {};                  // the target's configuration as its side spells it, as JSON; or empty
   std::shared_ptr<const Preserved> preserved = {};  // what the reader of the same format kept of the source; or null
 };
@@ -40,6 +43,18 @@ class Format {
 
   // Lays out a target. Deterministic in its arguments.
   virtual Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const = 0;
+
+  // Whether files beside a checkpoint say how its tensors are cut (--layout-from, --layout-to).
+  virtual bool HasLayouts() const { return false; }
+  // Reads such a file, or a folder of them.
+  virtual Result<std::shared_ptr<const Shardings>> ReadLayout(const std::string& path) const {
+    return Status::Invalid(path + ": the format `" + std::string(name()) + "` has no layout files");
+  }
+
+  // The text of one file that says it all; the file's name decides its form.
+  virtual Result<std::string> WriteLayout(const Shardings&, const std::string& path) const {
+    return Status::Invalid(path + ": the format `" + std::string(name()) + "` has no layout files");
+  }
 
   // Whether LayOut puts WriteOptions::config into the format's own files. If not, it is written as config.json.
   virtual bool StoresConfiguration() const { return false; }

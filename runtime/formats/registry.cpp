@@ -3,6 +3,7 @@
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
 #include "runtime/formats/megatron.h"
+#include "runtime/formats/mindspore.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/formats/torch.h"
 
@@ -17,7 +18,8 @@ const std::vector<const Format*>& AllFormats() {
   static const TorchFormat torch;
   static const MegatronFormat megatron;
   static const DcpFormat dcp;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &megatron, &deepspeed, &torch, &dcp};
+  static const MindSporeFormat mindspore;
+  static const std::vector<const Format*> all = {&safetensors, &hf, &megatron, &deepspeed, &torch, &dcp, &mindspore};
   return all;
 }
 

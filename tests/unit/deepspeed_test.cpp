@@ -3,12 +3,86 @@
 
 #include "runtime/formats/deepspeed_files.h"
 #include "runtime/formats/deepspeed_partition.h"
+#include "runtime/formats/deepspeed_reader.h"
+#include "runtime/formats/torch_writer.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/torch_files.h"
 
 namespace aoa::formats {
 namespace {
 
+using pickle::Value;
 using ::testing::HasSubstr;
+
+// A checkpoint of one weight of three elements over two ranks, whose partitions are of two. Rank 1 stores one element
+// of its fp32 partition, or both: the first bf16 optimizer leaves the padding there, and names no stage.
+class OneWeight {
+ public:
+  explicit OneWeight(int64_t last, int64_t second_step = 5) {
+    scratch_.Write("latest", "global_step5");
+    WriteModel();
+    WriteOptimizer(0, 2, 5);
+    WriteOptimizer(1, last, second_step);
+  }
+  Result<Schema> Read() const { return ReadDeepSpeed(scratch_.root(), {}); }
+
+ private:
+  void Write(const std::string& name, const Value& object, const TorchStorages& storages) const {
+    auto layout = LayOutTorch(name, object, storages);
+    ASSERT_TRUE(layout.ok());
+    scratch_.Write("global_step5/" + name, testing::Assemble(layout->size, layout->inserts, layout->checksums));
+  }
+
+  void WriteModel() const {
+    pickle::Tree tree;
+    TorchStorages storages(TorchFile::Container::kZip, tree);
+    Value *root = tree.Dict(), *module = tree.Dict(), *shapes = tree.Dict();
+    tree.Set(module, "w", storages.Tensor(DType::kBF16, {3}));
+    tree.Set(shapes, "w", tree.Call("torch Size", {tree.Tuple({tree.Int(3)})}));
+    tree.Set(root, "module", module);
+    tree.Set(root, "param_shapes", tree.List({shapes}));
+    Write("mp_rank_00_model_states.pt", *root, storages);
+  }
+
+  void WriteOptimizer(int rank, int64_t elements, int64_t step) const {
+    pickle::Tree tree;
+    TorchStorages storages(TorchFile::Container::kZip, tree);
+    Value *root = tree.Dict(), *inner = tree.Dict(), *base = tree.Dict(), *states = tree.Dict(), *state = tree.Dict();
+    tree.Set(state, "step", tree.Int(step));
+    tree.Set(state, "exp_avg", storages.Tensor(DType::kF32, {2}));
+    states->entries = {tree.Int(0), state};
+    tree.Set(base, "state", states);
+    tree.Set(inner, "base_optimizer_state", base);
+    tree.Set(inner, "single_partition_of_fp32_groups", tree.List({storages.Tensor(DType::kF32, {elements})}));
+    tree.Set(root, "optimizer_state_dict", inner);
+    Write("bf16_zero_pp_rank_" + std::to_string(rank) + "_mp_rank_00_optim_states.pt", *root, storages);
+  }
+
+  testing::Scratch scratch_;
+};
+
+TEST(DeepSpeedStates, PaddingIsStoredOrNot) {
+  for (int64_t last : {1, 2}) {
+    auto schema = OneWeight(last).Read();
+    ASSERT_TRUE(schema.ok()) << schema.status().message();
+    EXPECT_EQ(schema->variant, "zero1");
+    const SchemaTable& table = schema->tables[schema->files[0].table];
+    ASSERT_EQ(table.size(), 4u);
+    std::map<std::string, uint64_t> bytes;
+    for (const StoredTensor& tensor : table) bytes[schema->names[tensor.name]] = tensor.bytes;
+    EXPECT_EQ(bytes, (std::map<std::string, uint64_t>{{"w", 6}, {"w.exp_avg", 12}, {"w.fp32", 12}, {"w.step", 4}}));
+  }
+}
+
+TEST(DeepSpeedStates, LengthsAndStepsAreChecked) {
+  auto schema = OneWeight(3).Read();
+  ASSERT_FALSE(schema.ok());
+  EXPECT_THAT(schema.status().message(),
+              HasSubstr("`fp32` of group 0 has 3 elements: of 3 over 2 ranks it would be 1"));
+  schema = OneWeight(1, 6).Read();
+  ASSERT_FALSE(schema.ok());
+  EXPECT_THAT(schema.status().message(), HasSubstr("two steps in one folder"));
+}
 
 // The tensors A 48, q 36 and a norm of 7.
 const std::vector<ZeroItem> kItems = {{48, 0}, {36, 0}, {7, 0}};

@@ -100,8 +100,8 @@ TEST(MegatronRead, RanksThatAreNotThere) {
 TEST(MegatronRead, RanksOfOtherRuns) {
   testing::Scratch scratch;
   const fs::path folder = CopyOf("vpp2", scratch.At("a"));
-  fs::copy(fs::path(AOA_TEST_DATA) / "megatron/lm/iter_0000002/mp_rank_00_001", folder / "iter_0000100/mp_rank_00_001",
-           fs::copy_options::overwrite_existing);
+  fs::copy_file(fs::path(AOA_TEST_DATA) / "megatron/lm/iter_0000002/mp_rank_00_001/model_optim_rng.pt",
+                folder / "iter_0000100/mp_rank_00_001/model_optim_rng.pt", fs::copy_options::overwrite_existing);
   EXPECT_EQ(Failure(folder),
             "/iter_0000100: ranks disagree about the mesh: `mp_rank_00_000` says pp=2, dp=1, tp=1, vpp=2, "
             "`mp_rank_00_001` says pp=2, dp=1, tp=2");

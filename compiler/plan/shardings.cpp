@@ -1,0 +1,77 @@
+#include "compiler/plan/shardings.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace aoa::plan {
+namespace {
+
+bool IsCut(const Axis& axis) { return !axis.cuts.empty() || std::any_of(axis.parts.begin(), axis.parts.end(), IsCut); }
+
+// The mesh axes that cut an axis, outermost first; nothing if a rank's block is no equal run of it. The block of a
+// product is a run if only its slowest factor is cut.
+std::optional<std::vector<size_t>> RunCuts(const Axis& axis, const Mesh& mesh) {
+  std::vector<size_t> cuts;
+  int64_t extent = Extent(axis);
+  for (size_t i = 0; i < axis.parts.size(); ++i) {
+    if (!IsCut(axis.parts[i])) continue;
+    if (i > 0 || axis.kind != Axis::Kind::kProduct) return std::nullopt;
+    auto first = RunCuts(axis.parts[0], mesh);
+    if (!first) return std::nullopt;
+    cuts = *std::move(first);
+    for (size_t by : cuts) extent /= mesh.axis(by).size;
+  }
+  for (const Cut& cut : axis.cuts) {
+    const int64_t parts = mesh.axis(cut.axis).size;
+    if (cut.rounding != Cut::Rounding::kEven || extent % parts != 0) return std::nullopt;
+    extent /= parts;
+    cuts.push_back(cut.axis);
+  }
+  return cuts;
+}
+
+// The sharding that a type stands for, over the mesh axes from `first` on.
+std::optional<Sharding> ShardingOf(const TensorType& type, const Mesh& mesh, size_t first) {
+  if (type.stored) return std::nullopt;
+  Sharding out;
+  for (size_t i = first; i < mesh.axes.size(); ++i) out.mesh.push_back(mesh.axes[i].size);
+  for (const Axis& axis : type.axes) {
+    auto cuts = RunCuts(axis, mesh);
+    if (!cuts) return std::nullopt;
+    std::vector<size_t>& own = out.cuts.emplace_back();
+    for (size_t by : *cuts) {
+      if (by < first) return std::nullopt;
+      if (mesh.axes[by].size > 1) own.push_back(by - first);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const Shardings> ShardingsOf(const bind::End& end, const std::vector<bind::TensorId>& tensors,
+                                             const std::function<bool(bind::TensorId, int64_t rank)>& holds) {
+  size_t first = 0;  // the mesh axis behind that of the stages
+  for (const bind::Placement& p : end.placements) {
+    if (p.by_axis || (p.axis && *p.axis != 0)) return nullptr;
+    if (p.axis) first = 1;
+  }
+  if (!end.has_mesh || !end.mesh.overlays.empty() || end.zero) return nullptr;
+  auto out = std::make_shared<Shardings>();
+  if (first == 1) out->stages = end.mesh.axes[0].size;
+  out->ranks = end.mesh.ranks() / out->stages;
+  for (const Mesh::Axis& axis : end.mesh.axes) out->mesh.emplace_back(axis.name, axis.size);
+  for (bind::TensorId id : tensors) {
+    const bind::Tensor& tensor = end.tensors[id];
+    auto sharding =
+        ShardingOf(end.types[tensor.role < 0 ? tensor.type : end.tensors[tensor.weight].type], end.mesh, first);
+    if (!sharding) return nullptr;
+    for (int64_t stage = 0; stage < out->stages; ++stage) {
+      if (holds(id, stage * out->ranks)) out->Add(end.NameOf(id), stage, *sharding);
+    }
+  }
+  out->Finish();
+  return out;
+}
+
+}  // namespace aoa::plan
