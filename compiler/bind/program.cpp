@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "compiler/diag/suggest.h"
+
 namespace aoa::bind {
 namespace {
 

@@ -7,6 +7,7 @@
 
 #include "compiler/bind/ends.h"
 #include "compiler/core/check.h"
+#include "compiler/diag/suggest.h"
 
 namespace aoa::plan {
 namespace {
