@@ -8,6 +8,7 @@
 #include "runtime/formats/companions.h"
 #include "runtime/formats/paddle_flex.h"
 #include "runtime/formats/paddle_ranks.h"
+#include "runtime/formats/paddle_writer.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_checkpoint.h"
 
@@ -38,9 +39,10 @@ Result<Schema> PaddleFormat::Read(const std::string& path, const ReadOptions& op
   return schema;
 }
 
-Result<TargetLayout> PaddleFormat::LayOut(const TargetContent&, const WriteOptions& options) const {
-  return Status::Invalid(fmt::format("the variant {} of the format `paddle` is read only",
-                                     Quote(options.variant.empty() ? "pdparams" : options.variant)));
+Result<TargetLayout> PaddleFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
+  if (options.variant.starts_with("flex"))
+    return Status::Invalid(fmt::format("the variant {} of the format `paddle` is read only", Quote(options.variant)));
+  return LayOutPaddleRanks(content);
 }
 
 std::vector<std::string> PaddleFormat::Companions(const std::string& path) const { return ModelCompanions(path); }

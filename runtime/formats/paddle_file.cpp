@@ -194,6 +194,11 @@ Status JoinSlices(const Value& slices, std::map<std::string, PaddleArray>& array
 
 }  // namespace
 
+std::string_view PaddleTypeName(DType dtype) {
+  auto type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const NumpyType& t) { return t.type == dtype; });
+  return type == std::end(kTypes) ? std::string_view() : type->name;
+}
+
 std::optional<int64_t> PaddleInt(const Value& value) {
   if (auto number = value.AsInt()) return number;
   if (!IsNumpyCore(value, "scalar") || value.arguments->items.size() != 2) return std::nullopt;
@@ -227,8 +232,8 @@ Result<PaddleFile> ReadPaddleFile(const std::string& path) {
     Reader reader(file, out.size);
     AOA_RETURN_IF_ERROR(ReadArrays(root, reader, out.arrays));
     if (const Value* slices = root.Find(kSlices)) AOA_RETURN_IF_ERROR(JoinSlices(*slices, out.arrays));
-    if (const Value* masters = root.Find("master_weights"))
-      AOA_RETURN_IF_ERROR(ReadArrays(*masters, reader, out.masters).WithContext("`master_weights`"));
+    if (const Value* masters = root.Find(kPaddleMasters))
+      AOA_RETURN_IF_ERROR(ReadArrays(*masters, reader, out.masters).WithContext(Quote(kPaddleMasters)));
     const Value* names = root.Find(kPaddleParameterNames);
     for (size_t i = 0; names && i + 1 < names->entries.size(); i += 2) {
       if (names->entries[i]->Is(Kind::kText) && names->entries[i + 1]->Is(Kind::kText))

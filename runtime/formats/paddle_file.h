@@ -45,12 +45,19 @@ struct PaddleFile {
 };
 
 inline constexpr std::string_view kPaddleParameterNames = "StructuredToParameterName@@";
+// Of a file of states: the dictionary of masters, what the names of states have where there is a master, and what a
+// master is called elsewhere.
+inline constexpr std::string_view kPaddleMasters = "master_weights", kPaddleMasterOf = "_fp32_master_0",
+                                  kPaddleMaster = "w_0";
 
 // Executes nothing.
 Result<PaddleFile> ReadPaddleFile(const std::string& path);
 
 // The pickle at a path, for files that hold other things than arrays.
 Result<const pickle::Value*> ReadPaddlePickle(const std::string& path, pickle::Tree& tree);
+
+// numpy's name of the type that carries another, "f4"; empty if there is none.
+std::string_view PaddleTypeName(DType dtype);
 
 // An int, or numpy's scalar of one. Nothing for other values.
 std::optional<int64_t> PaddleInt(const pickle::Value& value);

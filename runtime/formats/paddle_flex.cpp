@@ -248,20 +248,47 @@ Result<std::vector<StoredPart>> PartsOf(const std::string& name, Box& box, Folde
   return parts;
 }
 
+// Adds the k-th box of a tensor, as a chunk or as a rank's tensor.
+Status AddBox(const std::string& name, Tensor& tensor, size_t k, bool chunk, Folder& folder, CompositeSchema& out) {
+  auto& [at, box] = *std::next(tensor.boxes.begin(), static_cast<std::ptrdiff_t>(k));
+  DType dtype = DType::kF32;
+  auto parts = PartsOf(name, box, folder, out, dtype);
+  if (!parts.ok())
+    return std::move(parts).status().WithContext(fmt::format("the box at {} of {}", ToString(at), Quote(name)));
+  return chunk ? out.AddChunk(name, dtype, box.shape, *parts, tensor.whole, at)
+               : out.Add(name, dtype, box.shape, *parts);
+}
+
+size_t MostBoxes(const std::vector<Folder>& folders) {
+  size_t most = 1;
+  for (const Folder& folder : folders) {
+    for (const auto& [name, tensor] : folder.tensors) most = std::max(most, tensor.boxes.size());
+  }
+  return most;
+}
+
+// Nothing but tensor parallelism makes boxes, so the boxes of a tensor are its blocks on the tensor-parallel ranks, in
+// their order; a tensor of one box lies on all of them. (As chunks they would be joined as they lie, and ranks' parts
+// of fused tensors must not be.)
+bool BoxesAreRanks(const std::vector<Folder>& folders, size_t most) {
+  for (const Folder& folder : folders) {
+    for (const auto& [name, tensor] : folder.tensors) {
+      if (tensor.boxes.size() != 1 && tensor.boxes.size() != most) return false;
+    }
+  }
+  return true;
+}
+
 // A composite file for the first box of every tensor, one for the second, and so on.
-Status AddFolder(Folder& folder, CompositeSchema& out) {
-  size_t most = 0;
-  for (const auto& [name, tensor] : folder.tensors) most = std::max(most, tensor.boxes.size());
+Status AddFolders(std::vector<Folder>& folders, size_t most, bool ranks, CompositeSchema& out) {
   for (size_t k = 0; k < most; ++k) {
-    out.Begin(folder.path, 0);
-    for (auto& [name, tensor] : folder.tensors) {
-      if (k >= tensor.boxes.size()) continue;
-      auto& [at, box] = *std::next(tensor.boxes.begin(), static_cast<std::ptrdiff_t>(k));
-      DType dtype = DType::kF32;
-      auto parts = PartsOf(name, box, folder, out, dtype);
-      if (!parts.ok())
-        return std::move(parts).status().WithContext(fmt::format("the box at {} of {}", ToString(at), Quote(name)));
-      AOA_RETURN_IF_ERROR(out.AddChunk(name, dtype, box.shape, *parts, tensor.whole, at));
+    out.Begin(folders[0].path, ranks ? static_cast<int64_t>(k) : 0);
+    for (Folder& folder : folders) {
+      for (auto& [name, tensor] : folder.tensors) {
+        const bool replica = ranks && tensor.boxes.size() == 1;
+        if (k >= tensor.boxes.size() && !replica) continue;
+        AOA_RETURN_IF_ERROR(AddBox(name, tensor, replica ? 0 : k, !ranks, folder, out));
+      }
     }
     out.End();
   }
@@ -280,23 +307,23 @@ std::vector<std::string> FindPaddleFlex(const std::string& path) {
   return out;
 }
 
-Result<bool> ReadPaddleFlex(const std::vector<std::string>& folders, int threads, Schema& schema) {
-  CompositeSchema composite(schema);
+Result<bool> ReadPaddleFlex(const std::vector<std::string>& paths, int threads, Schema& schema) {
   bool safetensors = false;
-  int64_t tp = 1;
-  for (const std::string& path : folders) {
-    Folder folder;
-    folder.path = path;
-    const std::string metadata = LastMetadata(path).value_or("");
+  std::vector<Folder> read(paths.size());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    Folder& folder = read[i];
+    folder.path = paths[i];
+    const std::string metadata = LastMetadata(paths[i]).value_or("");
     AOA_RETURN_IF_ERROR(ReadMetadata(metadata, folder).WithContext(Printable(metadata)));
     AOA_RETURN_IF_ERROR(ReadFiles(threads, folder));
-    AOA_RETURN_IF_ERROR(AddFolder(folder, composite));
     for (const auto& [name, file] : folder.files) safetensors |= name.ends_with(kSafetensors);
-    for (const auto& [name, tensor] : folder.tensors) tp = std::max(tp, static_cast<int64_t>(tensor.boxes.size()));
   }
-  // Nothing but tensor parallelism makes boxes, so their number is its degree.
-  schema.has_mesh = true;
-  schema.mesh = {{"dp", 1}, {"pp", 1}, {"sharding", 1}, {"tp", tp}};
+  const size_t most = MostBoxes(read);
+  const bool ranks = BoxesAreRanks(read, most);
+  CompositeSchema composite(schema);
+  AOA_RETURN_IF_ERROR(AddFolders(read, most, ranks, composite));
+  schema.has_mesh = ranks;
+  if (ranks) schema.mesh = {{"dp", 1}, {"pp", 1}, {"sharding", 1}, {"tp", static_cast<int64_t>(most)}};
   return safetensors;
 }
 

@@ -19,7 +19,8 @@ namespace aoa::formats {
 // there is none.
 std::vector<std::string> FindPaddleFlex(const std::string& path);
 
-// Adds the boxes of all folders to a schema as chunks. Says whether the tensors lie in safetensors.
-Result<bool> ReadPaddleFlex(const std::vector<std::string>& folders, int threads, Schema& schema);
+// Adds the boxes of all folders to a schema: each as the tensor of a rank, or as chunks where the boxes are not
+// those of tensor parallelism. Says whether the tensors lie in safetensors.
+Result<bool> ReadPaddleFlex(const std::vector<std::string>& paths, int threads, Schema& schema);
 
 }  // namespace aoa::formats

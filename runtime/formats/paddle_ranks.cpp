@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMostRanks = 1'000'000;
-constexpr std::string_view kSlice = "slice@", kMasterOf = "_fp32_master_0", kMaster = "w_0";
+constexpr std::string_view kSlice = "slice@";
 constexpr std::string_view kStates[] = {"moment1_0", "moment2_0", "moment2_max_0", "beta1_pow_acc_0",
                                         "beta2_pow_acc_0"};
 
@@ -96,7 +96,7 @@ class RankAdder {
     }
     for (const PaddleFile* file : rank_.states) {
       for (const auto& [key, array] : file->arrays) SortState(key, {file, &array});
-      for (const auto& [key, array] : file->masters) Sort(key, kMaster, {file, &array});
+      for (const auto& [key, array] : file->masters) Sort(key, kPaddleMaster, {file, &array});
     }
     for (const auto& [key, pieces] : states_) {
       const auto& [weight, state] = key;
@@ -118,7 +118,7 @@ class RankAdder {
 
   void Sort(std::string_view parameter, std::string_view state, const Held& held) {
     if (parameter.starts_with(kSlice)) parameter.remove_prefix(kSlice.size());
-    if (parameter.ends_with(kMasterOf)) parameter.remove_suffix(kMasterOf.size());
+    if (parameter.ends_with(kPaddleMasterOf)) parameter.remove_suffix(kPaddleMasterOf.size());
     auto name = names_.find(std::string(parameter));
     if (name == names_.end() || !weights_.contains(name->second)) return Leave(parameter, *held.first);
     states_[{name->second, std::string(state)}].push_back(held);
