@@ -42,7 +42,7 @@ Result<Schema> PaddleFormat::Read(const std::string& path, const ReadOptions& op
 Result<TargetLayout> PaddleFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
   if (options.variant.starts_with("flex"))
     return Status::Invalid(fmt::format("the variant {} of the format `paddle` is read only", Quote(options.variant)));
-  return LayOutPaddleRanks(content);
+  return LayOutPaddleRanks(content, options.variant == "pdparams_stage2");
 }
 
 std::vector<std::string> PaddleFormat::Companions(const std::string& path) const { return ModelCompanions(path); }

@@ -112,8 +112,8 @@ class Reader {
 
   Result<PaddleArray::Piece> PieceOf(const Value& value) {
     if (value.Is(Kind::kBytes))
-      return PaddleArray::Piece{
-          value.offset, value.outside ? static_cast<uint64_t>(value.integer) : value.text.size(), nullptr};
+      return PaddleArray::Piece{value.offset, value.outside ? static_cast<uint64_t>(value.integer) : value.text.size(),
+                                nullptr};
     if (IsBuiltin(value, "bytes") && value.arguments->items.empty()) return PaddleArray::Piece{};
     const bool encoded = value.IsMadeBy("_codecs encode") && value.arguments->items.size() == 2 &&
                          value.arguments->items[0]->Is(Kind::kText) && value.arguments->items[1]->IsText("latin1");

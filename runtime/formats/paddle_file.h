@@ -39,8 +39,8 @@ struct PaddleArray {
 struct PaddleFile {
   std::string path;
   uint64_t size = 0;
-  std::map<std::string, PaddleArray> arrays;    // at the top, by key
-  std::map<std::string, PaddleArray> masters;   // below `master_weights`
+  std::map<std::string, PaddleArray> arrays;      // at the top, by key
+  std::map<std::string, PaddleArray> masters;     // below `master_weights`
   std::map<std::string, std::string> parameters;  // what the framework calls a key's parameter
 };
 

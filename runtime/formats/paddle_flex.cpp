@@ -98,8 +98,7 @@ Result<std::optional<Range>> RangeOf(const Value& value) {
   const Value *flat = Attribute(value, "is_flattened"), *range = Attribute(value, "flattened_range");
   if (!flat || flat->AsInt().value_or(0) == 0) return std::optional<Range>();
   auto bounds = NumbersOf(range);
-  if (!bounds || bounds->size() != 2 || (*bounds)[0] > (*bounds)[1])
-    return Status::Invalid("its window has no bounds");
+  if (!bounds || bounds->size() != 2 || (*bounds)[0] > (*bounds)[1]) return Status::Invalid("its window has no bounds");
   return std::optional<Range>({(*bounds)[0], (*bounds)[1]});
 }
 

@@ -134,8 +134,8 @@ class RankAdder {
     if (first == weight || name.find("_pow_acc_") != std::string::npos) return AddPieces(name, first, {pieces[0]});
     for (const auto& [file, array] : pieces) {
       if (array->shape.size() != 1)
-        return Status::Invalid(fmt::format("{} is {}, and its weight {}", Quote(name), ToString(array->shape),
-                                           ToString(weight)));
+        return Status::Invalid(
+            fmt::format("{} is {}, and its weight {}", Quote(name), ToString(array->shape), ToString(weight)));
     }
     return AddPieces(name, weight, pieces);
   }

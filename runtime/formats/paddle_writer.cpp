@@ -108,14 +108,17 @@ Result<TargetFile> WeightsFile(const std::vector<TargetTensor>& table) {
   return pickle.Finish(*root);
 }
 
-// The sharding rank that has each weight's states: the largest weights are dealt first, of equals the first declared.
-std::vector<int64_t> Owners(const std::vector<TargetTensor>& table, int64_t ranks) {
+// The sharding rank that has each weight's states. Stage 1 deals the largest weights first, of equals the first
+// declared; stage 2 as they are declared.
+std::vector<int64_t> Owners(const std::vector<TargetTensor>& table, int64_t ranks, bool by_size) {
   std::vector<uint32_t> order(table.size());
   std::iota(order.begin(), order.end(), 0u);
   std::erase_if(order, [&](uint32_t i) { return !table[i].role.empty(); });
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return ElementCount(table[a].shape) > ElementCount(table[b].shape);
-  });
+  if (by_size) {
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      return ElementCount(table[a].shape) > ElementCount(table[b].shape);
+    });
+  }
   std::vector<int64_t> owners(table.size(), 0), sizes(static_cast<size_t>(ranks), 0);
   for (uint32_t i : order) {
     auto least = std::min_element(sizes.begin(), sizes.end());
@@ -136,8 +139,8 @@ Result<std::string_view> StateOf(const std::vector<TargetTensor>& table, const T
   return Status::Invalid(fmt::format("the state {} is not called after a weight of its rank", Quote(name)));
 }
 
-Result<TargetFile> StatesFile(const std::vector<TargetTensor>& table, const std::vector<int64_t>& owners,
-                              int64_t rank) {
+Result<TargetFile> StatesFile(const std::vector<TargetTensor>& table, const std::vector<int64_t>& owners, int64_t rank,
+                              bool stage2) {
   Pickle pickle(table);
   Value *root = pickle.tree.Dict(), *masters = pickle.tree.Dict();
   std::vector<std::pair<uint32_t, std::string_view>> states;
@@ -155,7 +158,7 @@ Result<TargetFile> StatesFile(const std::vector<TargetTensor>& table, const std:
     const std::string parameter = ParameterName(weight), master = parameter + std::string(kPaddleMasterOf);
     const bool is_master = state == kPaddleMaster;
     const std::string name =
-        is_master ? master : fmt::format("{}_{}", has_master[weight] ? master : parameter, state);
+        is_master ? master : fmt::format("{}_{}", has_master[weight] && !stage2 ? master : parameter, state);
     AOA_ASSIGN_OR_RETURN(const Value* value, pickle.Array(i));
     // With a nested dictionary Paddle pairs every array with its name.
     if (mixed) value = pickle.tree.Call("builtins tuple", {pickle.tree.Tuple({pickle.tree.Text(name), value})});
@@ -189,7 +192,7 @@ std::string Suffix(std::initializer_list<std::tuple<std::string_view, int64_t, i
 
 }  // namespace
 
-Result<TargetLayout> LayOutPaddleRanks(const TargetContent& content) {
+Result<TargetLayout> LayOutPaddleRanks(const TargetContent& content, bool stage2) {
   const Axis dp = FindAxis(content, "dp"), pp = FindAxis(content, "pp"), sharding = FindAxis(content, "sharding"),
              tp = FindAxis(content, "tp");
   TargetLayout layout;
@@ -213,7 +216,7 @@ Result<TargetLayout> LayOutPaddleRanks(const TargetContent& content) {
     if (std::all_of(table.begin(), table.end(), [](const TargetTensor& tensor) { return tensor.role.empty(); }))
       continue;
     const std::string suffix = Suffix({{"tp", t, tp.size}, {"pp", p, pp.size}, {"shard", s, sharding.size}});
-    AOA_RETURN_IF_ERROR(add(StatesFile(table, Owners(table, sharding.size), s),
+    AOA_RETURN_IF_ERROR(add(StatesFile(table, Owners(table, sharding.size, !stage2), s, stage2),
                             fmt::format("optimizer{}.pdopt", suffix), rank, number));
   }
   return layout;

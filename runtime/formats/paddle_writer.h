@@ -7,7 +7,8 @@
 namespace aoa::formats {
 
 // The weights of each stage and tensor-parallel rank, and a file of states for each of its sharding ranks, which get
-// whole states: the largest first, each to the rank that has the fewest elements so far.
-Result<TargetLayout> LayOutPaddleRanks(const TargetContent& content);
+// whole states: the largest first (in stage 2 as they are declared), each to the rank that has the fewest elements so
+// far.
+Result<TargetLayout> LayOutPaddleRanks(const TargetContent& content, bool stage2);
 
 }  // namespace aoa::formats
