@@ -2,6 +2,7 @@
 #include "runtime/formats/deepspeed.h"
 #include "runtime/formats/format.h"
 #include "runtime/formats/hf.h"
+#include "runtime/formats/internevo.h"
 #include "runtime/formats/megatron.h"
 #include "runtime/formats/mindspore.h"
 #include "runtime/formats/paddle.h"
@@ -16,12 +17,13 @@ const std::vector<const Format*>& AllFormats() {
   static const SafetensorsFormat safetensors;
   static const HfFormat hf;
   static const DeepSpeedFormat deepspeed;
+  static const InternEvoFormat internevo;
   static const TorchFormat torch;
   static const MegatronFormat megatron;
   static const DcpFormat dcp;
   static const MindSporeFormat mindspore;
   static const PaddleFormat paddle;
-  static const std::vector<const Format*> all = {&safetensors, &hf,  &megatron,  &deepspeed,
+  static const std::vector<const Format*> all = {&safetensors, &hf,  &megatron,  &deepspeed, &internevo,
                                                  &torch,       &dcp, &mindspore, &paddle};
   return all;
 }
