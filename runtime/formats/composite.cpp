@@ -24,6 +24,12 @@ uint32_t CompositeSchema::StoreOf(const std::string& path, uint64_t size) {
   return it->second;
 }
 
+uint32_t CompositeSchema::StoreOf(const std::string& path, std::shared_ptr<const std::string> content) {
+  const uint64_t size = content->size();
+  schema_.stores.push_back({path, size, std::move(content)});
+  return static_cast<uint32_t>(schema_.stores.size() - 1);
+}
+
 void CompositeSchema::Begin(std::string label, int64_t rank) {
   file_ = {};
   file_.path = std::move(label);
@@ -74,6 +80,14 @@ Status CompositeSchema::Add(std::string_view name, DType dtype, const Shape& sha
   if (stored->bytes == needed) return Status();
   return Status::Invalid(fmt::format("{}: {} {} has {} bytes, not {}", Printable(file_.path), Quote(name),
                                      aoa::ToString(shape), stored->bytes, needed));
+}
+
+Status CompositeSchema::AddChunk(std::string_view name, DType dtype, const Shape& shape,
+                                 std::span<const StoredPart> parts, const Shape& whole, const Shape& at) {
+  AOA_RETURN_IF_ERROR(Add(name, dtype, shape, parts));
+  table_.back().whole = merger_.InternShape(whole);
+  table_.back().at = merger_.InternShape(at);
+  return Status();
 }
 
 Status CompositeSchema::AddStrided(std::string_view name, DType dtype, const Shape& shape, const Shape& strides,

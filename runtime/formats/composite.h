@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,6 +32,8 @@ class CompositeSchema {
 
   // The number of a file among the stores; `size` is what it had when its header was read.
   uint32_t StoreOf(const std::string& path, uint64_t size);
+  // The number of a store that is these bytes, which a header gave; `path` is for messages.
+  uint32_t StoreOf(const std::string& path, std::shared_ptr<const std::string> content);
 
   // Begins the file of a rank. `label` stands for it in messages: the path of the file or folder that holds most of it.
   void Begin(std::string label, int64_t rank);
@@ -39,6 +42,9 @@ class CompositeSchema {
   // if that is given: see StoredTensor).
   Status Add(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
              std::optional<DType> held = {});
+  // A chunk: `shape` of a whole tensor, from `at` on (see StoredTensor).
+  Status AddChunk(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
+                  const Shape& whole, const Shape& at);
   // A tensor in one part, of which only the elements at these strides are its own.
   Status AddStrided(std::string_view name, DType dtype, const Shape& shape, const Shape& strides,
                     const StoredPart& part, std::optional<DType> held = {});

@@ -6,8 +6,8 @@
 //   gpus-N_wp-W_tp-T_dp-D_pp-P_zo-Z.pt                     a rank's plan of the partition; its name says the mesh
 //   context.pt, schedulder.pt, sampler.pt, model_config.pt run state, so spelled; STEP.step is written last
 //
-// A rank is (pp, dp, tp), tp fastest. Weight parallelism counts the ranks of a stage anew: rank = wdp * wp + w. Of these,
-// blocks of zo share the optimizer.
+// A rank is (pp, dp, tp), tp fastest. Weight parallelism counts the ranks of a stage anew: rank = wdp * wp + w. Of
+// these, blocks of zo share the optimizer.
 //
 // Source: internlm/checkpoint and internlm/solver/optimizer of InternEvo, v0.2.3dev20240201 to v0.3.3dev20240315.
 #pragma once
@@ -40,7 +40,7 @@ struct InternEvoMesh {
 
 struct InternEvoFiles {
   InternEvoMesh mesh;
-  bool optimizer = false;            // there are files of it
+  bool optimizer = false;           // there are files of it
   std::vector<std::string> around;  // names of the files with the run's state
 };
 

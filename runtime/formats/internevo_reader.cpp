@@ -202,8 +202,8 @@ class Reader {
     auto tensor = file.TensorOf(*value, role);
     if (!tensor.ok()) return std::move(tensor).status().WithContext(Printable(file.path()));
     if (!*tensor || (*tensor)->shape != Shape{total} || !(*tensor)->row_major)
-      return Broken(file, fmt::format("{} of a group is no flat tensor of {} elements, as the plan has it", Quote(role),
-                                      total));
+      return Broken(
+          file, fmt::format("{} of a group is no flat tensor of {} elements, as the plan has it", Quote(role), total));
     const uint32_t store = composite_.StoreOf(file.path(), file.size());
     const DType dtype = (*tensor)->dtype;
     uint64_t offset = (*tensor)->offset;
@@ -213,8 +213,8 @@ class Reader {
       const StoredPart part{store, offset, bytes};
       offset += bytes;
       if (role == "master" && weight->tensor.dtype == dtype) continue;  // the weight itself, once more
-      AOA_RETURN_IF_ERROR(composite_.Add(fmt::format("{}.{}", weight->name, role), dtype, weight->tensor.shape,
-                                         std::span(&part, 1)));
+      AOA_RETURN_IF_ERROR(
+          composite_.Add(fmt::format("{}.{}", weight->name, role), dtype, weight->tensor.shape, std::span(&part, 1)));
     }
     return Status();
   }

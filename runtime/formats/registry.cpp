@@ -5,6 +5,7 @@
 #include "runtime/formats/internevo.h"
 #include "runtime/formats/megatron.h"
 #include "runtime/formats/mindspore.h"
+#include "runtime/formats/paddle.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/formats/torch.h"
 
@@ -21,7 +22,9 @@ const std::vector<const Format*>& AllFormats() {
   static const MegatronFormat megatron;
   static const DcpFormat dcp;
   static const MindSporeFormat mindspore;
-  static const std::vector<const Format*> all = {&safetensors, &hf, &megatron, &deepspeed, &internevo, &torch, &dcp, &mindspore};
+  static const PaddleFormat paddle;
+  static const std::vector<const Format*> all = {&safetensors, &hf,  &megatron,  &deepspeed, &internevo,
+                                                 &torch,       &dcp, &mindspore, &paddle};
   return all;
 }
 

@@ -39,9 +39,16 @@ def read(path):
     with open(path, 'rb') as f: return f.read()
 
 
+def understood(folder):
+    """Whether the oracle knows all that a case uses: it must expect what the case does."""
+    case = load(folder)
+    out = case.outcome() if case else None
+    return bool(out) and out.certain() and not out.status and not judge.compare_files(judge.load(os.path.join(folder, 'expected')), out.files)
+
+
 def candidates(folders):
     """Folders of cases that can be mutated, in a fixed order."""
-    return [os.path.join(d, n) for d in folders for n in sorted(os.listdir(d)) if os.path.exists(os.path.join(d, n, 'cmd')) and load(os.path.join(d, n))]
+    return [os.path.join(d, n) for d in folders for n in sorted(os.listdir(d)) if os.path.exists(os.path.join(d, n, 'cmd')) and understood(os.path.join(d, n))]
 
 
 def draw(seed, index, pool, verdicts=('same', 'other', 'error')):

@@ -60,7 +60,8 @@ class Conversion {
     auto read = driver::ReadSource(*unit, spec, options, session);
     if (!read) return Problems(session);
     if (scatter_) ScatterSource(read->schema, root_, *scatter_);
-    auto compiled = driver::Compile(*unit, *read, driver::MakeRequest(options, *read, spec.side, goal.side), session);
+    auto compiled = driver::Compile(*unit, *read,
+                                    driver::MakeRequest(*unit, options, *read, spec.side, goal.side, session), session);
     if (!compiled) return Problems(session);
     if (std::string broken = index::Verify(compiled->program, compiled->index); !broken.empty())
       return "index: " + broken;

@@ -17,7 +17,7 @@ A LAYOUT is "SIDE [MESH|- [NAME=VALUE...]]": a side, mesh sizes, and dimensions 
 must give the same bytes, and every layout the same digest. A rule file without cases, a side in no layout, and a
 rule file that `aoac fmt` would change are failures.
 """
-import argparse, filecmp, fnmatch, json, subprocess, sys, tempfile
+import argparse, concurrent.futures, filecmp, fnmatch, json, subprocess, sys, tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -159,20 +159,25 @@ class Family:
         self.judge(what, '' if code == 1 and reason in said and not out.exists() else f'exit status {code}, not refused with `{reason}`: {said[:600]}')
 
 
+def judged(aoac, rules):
+    family = Family(aoac, rules)
+    try: family.run()
+    except Bad as e: family.failures.append(f'{rules.stem}: {e}')
+    return family
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--aoac', required=True)
+    p.add_argument('-j', '--jobs', type=int, default=2, help='families at once')
     p.add_argument('family', nargs='*', help='all, if none is given')
     o = p.parse_args()
     files = sorted((TESTS.parent / 'rules').glob('*.aoa'))
     if o.family: files = [f for f in files if f.stem in o.family]
     if not files: sys.exit('no such rule file')
-    passed, failures = 0, []
-    for rules in files:
-        family = Family(str(Path(o.aoac).resolve()), rules)
-        try: family.run()
-        except Bad as e: family.failures.append(f'{rules.stem}: {e}')
-        passed, failures = passed + family.passed, failures + family.failures
+    with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:  # the work is in other processes
+        families = list(pool.map(lambda rules: judged(str(Path(o.aoac).resolve()), rules), files))
+    passed, failures = sum(f.passed for f in families), [line for f in families for line in f.failures]
     for line in failures: print('FAIL', line)
     print(f'{passed} passed, {len(failures)} failed')
     return 1 if failures else 0
