@@ -1,7 +1,10 @@
 #include "runtime/formats/megatron.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
+#include "runtime/formats/megatron_dist.h"
 #include "runtime/formats/megatron_folder.h"
 #include "runtime/formats/megatron_rank.h"
 #include "runtime/formats/megatron_reader.h"
@@ -15,6 +18,7 @@ bool MegatronFormat::Recognizes(const std::string& path) const {
   std::error_code error;
   if (!fs::is_directory(path, error)) return false;
   auto folder = FindMegatronFolder(path);
+  if (folder.ok() && IsMegatronDist(folder->path)) return true;
   return folder.ok() && !folder->ranks.empty() &&
          fs::exists(fs::path(folder->path) / folder->ranks[0].name / kMegatronFile, error);
 }
@@ -23,11 +27,17 @@ Result<Schema> MegatronFormat::Read(const std::string& path, const ReadOptions& 
   Schema schema;
   schema.path = path;
   schema.format = name();
-  AOA_RETURN_IF_ERROR(ReadMegatron(path, options.threads, schema));
+  if (auto folder = FindMegatronFolder(path); folder.ok() && IsMegatronDist(folder->path)) {
+    AOA_RETURN_IF_ERROR(ReadMegatronDist(folder->path, options.threads, schema));
+  } else {
+    AOA_RETURN_IF_ERROR(ReadMegatron(path, options.threads, schema));
+  }
   return schema;
 }
 
 Result<TargetLayout> MegatronFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
+  if (options.variant.starts_with("dist"))
+    return Status::Usage(fmt::format("the variant `{}` of the format `megatron` is read only", options.variant));
   return LayOutMegatron(content, options);
 }
 
