@@ -99,7 +99,7 @@ class Family:
         self.judge('fmt --check', (said + errors).strip()[:600] or 'would change' if code else '')
         if not self.judge('cases', '' if (self.data / 'cases.json').exists() else f'tests/data/rules/{self.rules.stem}/cases.json is missing'): return
         cases = json.loads((self.data / 'cases.json').read_text())
-        covered = {Layout(x).side for model in cases.values() for x in model['layouts'] + model.get('only_home', [])}
+        covered = {Layout(x).side for model in cases.values() for x in model['layouts'] + model.get('only_home', []) + model.get('read_only', [])}
         names = tables.sides(self.rules)
         self.judge('sides', ', '.join(s for s in names if s not in covered))
         for name, case in cases.items(): self.run_model(name, case, Layout(names[0]))
