@@ -31,6 +31,10 @@ void Binder::AddEnds(const Path& path) {
     if (auto near = diag::Nearest(d.name, {unit_.dimension_names.begin(), unit_.dimension_names.end()}))
       e.Help(fmt::format("there is `{}`", *near));
   }
+  for (const auto& [name, value] : schema_.facts) {
+    if (path.sides[0]->dims.contains(name))
+      dimensions.Offer(dimensions.At(0, name), {value, fmt::format("`{}` of the checkpoint", name), {}});
+  }
   if (request_.config) {
     for (const auto& line : path.sides[0]->config) {
       Value value = FromConfig(*request_.config, line.node->key.text);

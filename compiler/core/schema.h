@@ -121,9 +121,11 @@ struct Schema {
   Names names;
   std::vector<Shape> shapes;
   std::vector<SchemaTable> tables;
-  std::vector<SchemaFile> files;               // in rank order; without a mesh sorted by name
-  std::vector<Store> stores;                   // that the files' stretches lie in
-  std::string config;                          // the configuration that the checkpoint carries, as JSON, or empty
+  std::vector<SchemaFile> files;  // in rank order; without a mesh sorted by name
+  std::vector<Store> stores;      // that the files' stretches lie in
+  std::string config;             // the configuration that the checkpoint carries, as JSON, or empty
+  std::vector<std::pair<std::string, int64_t>>
+      facts;                                   // how it was made, for dimensions of its side; --config hides none
   std::vector<std::string> notes;              // what looks wrong, or is left behind: for people
   std::shared_ptr<const Shardings> shardings;  // how each tensor is cut, where the files say so; or null
   bool replicas_may_lack = false;              // of a tensor that several ranks could hold, not all need to

@@ -242,7 +242,11 @@ class Reader {
       if (name != "model_config.pt") continue;
       auto file = TorchFile::Open(path);
       if (!file.ok()) return std::move(file).status().WithContext(Printable(path));
-      schema_.config = JsonOf(file->root()).dump();
+      const nlohmann::json config = JsonOf(file->root());
+      schema_.config = config.dump();
+      for (const auto& [key, value] : config.items()) {
+        if (value.is_boolean()) schema_.facts.emplace_back(key, value.get<bool>() ? 1 : 0);
+      }
     }
     if (files_.optimizer) kept->optimizer = std::move(opened_[numbers_.at(mesh().OptimizerName(0, 0))]);
     schema_.preserved = std::move(kept);
