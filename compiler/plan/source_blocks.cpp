@@ -13,20 +13,39 @@ namespace aoa::plan {
 using bind::Tensor;
 using bind::TensorId;
 
-const Layout* SourceBlocks::LayoutOf(TensorId id) {
-  const Tensor& t = tensor(id);
-  if (const Layout* chunks = ChunksOf(id, t.role < 0 ? t.type : tensor(t.weight).type)) return WithStrides(id, chunks);
-  const Layout* layout = layouts_.Of(id);
-  return layout ? WithStrides(id, layout) : nullptr;
+// Looks at the entries of tables, which many files share: this is asked of every tensor.
+SourceBlocks::Irregular SourceBlocks::LookAt(TensorId id) const {
+  Irregular out;
+  for (uint32_t h = 0; h < tensor(id).holders; ++h) {
+    const bind::Holder& holder = end_.holders[tensor(id).first_holder + h];
+    const StoredTensor& stored = schema_.tables[end_.groups[holder.group].table][holder.entry];
+    out.chunks |= stored.whole != StoredTensor::kNoChunk;
+    out.strides |= stored.strides != StoredTensor::kRowMajor;
+    AOA_CHECK(h == 0 || out.held == stored.held, "copies of a tensor that are held in several types");
+    out.held = stored.held;
+  }
+  return out;
 }
 
-// The layout of a tensor that is stored in chunks; null for any other.
-const Layout* SourceBlocks::ChunksOf(TensorId id, uint32_t type) {
+const SourceBlocks::Form& SourceBlocks::FormOf(TensorId id) {
+  if (forms_.size() <= id) forms_.resize(end_.tensors.size());
+  Form& form = forms_[id];
+  if (form.known) return form;
+  form.known = true;
+  Irregular irregular = LookAt(id);
+  form.held = irregular.held;
+  form.layout = irregular.chunks ? OfChunks(id) : layouts_.Of(id);
+  if (form.layout && irregular.strides) form.layout = WithStrides(id, form.layout);
+  return form;
+}
+
+const Layout* SourceBlocks::OfChunks(TensorId id) {
+  const Tensor& t = tensor(id);
+  const uint32_t type = t.role < 0 ? t.type : tensor(t.weight).type;
   std::vector<std::pair<Shape, Shape>> chunks;
   EachHolder(id, [&](uint32_t, uint64_t, const StoredTensor& stored) {
     if (stored.whole != StoredTensor::kNoChunk) chunks.emplace_back(schema_.shapes[stored.at], ShapeOf(stored));
   });
-  if (chunks.empty()) return nullptr;
   auto [it, added] = chunked_.try_emplace({type, chunks});
   if (added) it->second = std::make_unique<Layout>(layouts_.OfChunks(type, chunks));
   return it->second.get();
@@ -37,16 +56,13 @@ const Layout* SourceBlocks::WithStrides(TensorId id, const Layout* layout) {
   std::vector<Shape> strides(layout->blocks.size());
   std::vector<const StoredTensor*> lowest(layout->blocks.size());
   std::vector<int64_t> ranks(layout->blocks.size(), INT64_MAX);
-  bool plain = true;
   EachHolder(id, [&](uint32_t file, uint64_t, const StoredTensor& stored) {
     uint32_t block = BlockOf(*layout, file, stored);
     if (RankOf(file) >= ranks[block]) return;
     ranks[block] = RankOf(file);
     lowest[block] = &stored;
     strides[block] = StridesOf(stored) ? *StridesOf(stored) : Shape();
-    plain &= strides[block].empty();
   });
-  if (plain) return layout;
   auto [it, added] = strided_.try_emplace({layout, strides});
   if (!added) return it->second.get();
   it->second = std::make_unique<Layout>(*layout);
@@ -60,12 +76,6 @@ const Layout* SourceBlocks::WithStrides(TensorId id, const Layout* layout) {
     it->second->primary[b] = std::move(primary);
   }
   return it->second.get();
-}
-
-std::optional<DType> SourceBlocks::HeldOf(TensorId id) const {
-  std::optional<DType> held;
-  EachHolder(id, [&](uint32_t, uint64_t, const StoredTensor& stored) { held = stored.held; });
-  return held;
 }
 
 SourceRange SourceBlocks::WhereOf(TensorId id) const {
@@ -96,37 +106,54 @@ uint32_t SourceBlocks::ScaleShardsOf(TensorId id, const Layout& weight) {
   auto [it, added] = shards_.try_emplace(id, static_cast<uint32_t>(plan_.in_shards.size()));
   if (!added) return it->second;
   plan_.in_shards.resize(plan_.in_shards.size() + weight.blocks.size());
-  for (uint32_t h = 0; h < tensor(id).holders; ++h) {
-    const bind::Holder& holder = end_.holders[tensor(id).first_holder + h];
-    const bind::FileGroup& group = end_.groups[holder.group];
-    const StoredTensor& stored = schema_.tables[group.table][holder.entry];
-    for (uint32_t file : group.files) {
-      uint32_t block = weight.of_rank.empty() ? 0 : weight.of_rank[static_cast<size_t>(RankOf(file))];
-      if (!IsPlain(stored)) {
-        diagnostics_
-            .Error(diag::Code::kBlocks, WhereOf(id),
-                   fmt::format("`{}` does not lie row-major", diag::Printable(end_.NameOf(id))))
-            .Found(schema_.files[file].path)
-            .Expected("scales in the order of their blocks");
-        return it->second;
-      }
-      if (!CheckScaleShape(id, schema_.shapes[stored.shape], weight.blocks[block].shape, file)) return it->second;
-      KeepLowest(plan_.in_shards[it->second + block], file, schema_.files[file].data_start + stored.begin);
-    }
-  }
+  bool good = true;
+  EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
+    if (!good) return;
+    good = IsPlain(stored);
+    if (!good) return ReportScale(id, stored, file, "scales that lie row-major, in their own type");
+    auto block = ScaleBlock(id, weight, file, stored);
+    good = block.has_value();
+    if (!good) return ReportScale(id, stored, file, "chunks of scales beside the chunks of their weight");
+    const Shape& shape = weight.blocks[*block].shape;
+    Shape expected = ScaleShape(shape, end_.families[tensor(id).family].blocks);
+    good = ShapeOf(stored) == expected;
+    if (!good) return ReportScale(id, stored, file, fmt::format("{} for {}", aoa::ToString(expected), aoa::ToString(shape)));
+    KeepLowest(plan_.in_shards[it->second + *block], file, offset);
+  });
+  if (!good) return it->second;
+  std::vector<bool> held;
+  for (size_t b = 0; b < weight.blocks.size(); ++b)
+    held.push_back(plan_.in_shards[it->second + b].file != Plan::kNoFile);
+  layouts_.CheckHeld(weight, held, diag::Printable(end_.NameOf(id)), WhereOf(id));
   return it->second;
 }
 
-bool SourceBlocks::CheckScaleShape(TensorId id, const Shape& stored, const Shape& weight, uint32_t file) {
+// The block of the weight whose scales an entry holds. A chunk of scales begins where one of the weight does.
+std::optional<uint32_t> SourceBlocks::ScaleBlock(TensorId id, const Layout& weight, uint32_t file,
+                                                 const StoredTensor& stored) const {
+  if (weight.of_chunk.empty()) {
+    if (stored.whole != StoredTensor::kNoChunk) return std::nullopt;
+    return weight.of_rank[static_cast<size_t>(RankOf(file))];
+  }
+  if (stored.whole == StoredTensor::kNoChunk) return std::nullopt;
+  const std::vector<int64_t>& blocks = end_.families[tensor(id).family].blocks;
+  for (const auto& [chunk, number] : weight.of_chunk) {
+    bool begins = true;
+    for (size_t i = 0; i < chunk.first.size(); ++i) {
+      int64_t block = i < blocks.size() ? blocks[i] : 1;
+      begins &= chunk.first[i] == schema_.shapes[stored.at][i] * block;
+    }
+    if (begins) return number;
+  }
+  return std::nullopt;
+}
+
+void SourceBlocks::ReportScale(TensorId id, const StoredTensor& stored, uint32_t file, const std::string& expected) {
   const bind::Family& family = end_.families[tensor(id).family];
-  Shape expected = ScaleShape(weight, family.blocks);
-  if (stored == expected) return true;
   std::string what = fmt::format("`{}` {} in {} is not one scale per block", diag::Printable(end_.NameOf(id)),
-                                 aoa::ToString(stored), schema_.files[file].path);
+                                 aoa::ToString(ShapeOf(stored)), schema_.files[file].path);
   diagnostics_.Error(diag::Code::kBlocks, family.where, what)
-      .Expected(fmt::format("{} for blocks of {} in {}", aoa::ToString(expected), aoa::ToString(family.blocks),
-                            aoa::ToString(weight)));
-  return false;
+      .Expected(fmt::format("{}, in blocks of {}", expected, aoa::ToString(family.blocks)));
 }
 
 void SourceBlocks::NoteMeans(TensorId id) {

@@ -28,8 +28,8 @@ class SourceBlocks {
   }
 
   // The layout of a tensor; null (and a diagnostic) if a cut does not divide.
-  const Layout* LayoutOf(bind::TensorId id);
-  SlotLayout SlotOf(bind::TensorId id) { return {LayoutOf(id), tensor(id).dtype, HeldOf(id)}; }
+  const Layout* LayoutOf(bind::TensorId id) { return FormOf(id).layout; }
+  SlotLayout SlotOf(bind::TensorId id) { return {FormOf(id).layout, tensor(id).dtype, FormOf(id).held}; }
 
   // The first in_shard of a tensor, whose layout must be known to be good; its blocks follow. Of several copies of a
   // block the lowest rank's counts.
@@ -60,11 +60,26 @@ class SourceBlocks {
   }
 
  private:
+  // How a tensor is stored; made when it is first asked for.
+  struct Form {
+    bool known = false;
+    const Layout* layout = nullptr;
+    std::optional<DType> held;
+  };
+  // Whether some of a tensor's entries are chunks, and whether some lie other than row-major in their own type.
+  struct Irregular {
+    bool chunks = false, strides = false;
+    std::optional<DType> held;
+  };
+
+  const Form& FormOf(bind::TensorId id);
+  Irregular LookAt(bind::TensorId id) const;
   SourceRange WhereOf(bind::TensorId id) const;
-  std::optional<DType> HeldOf(bind::TensorId id) const;
   const Layout* WithStrides(bind::TensorId id, const Layout* layout);
-  const Layout* ChunksOf(bind::TensorId id, uint32_t type);
-  bool CheckScaleShape(bind::TensorId id, const Shape& stored, const Shape& weight, uint32_t file);
+  const Layout* OfChunks(bind::TensorId id);
+  std::optional<uint32_t> ScaleBlock(bind::TensorId id, const Layout& weight, uint32_t file,
+                                     const StoredTensor& stored) const;
+  void ReportScale(bind::TensorId id, const StoredTensor& stored, uint32_t file, const std::string& expected);
   void KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const;
 
   const bind::End& end_;
@@ -76,6 +91,7 @@ class SourceBlocks {
   std::map<std::pair<const Layout*, std::vector<Shape>>, std::unique_ptr<Layout>> strided_;
   // Layouts of tensors in chunks: by type, and place and shape of each.
   std::map<std::pair<uint32_t, std::vector<std::pair<Shape, Shape>>>, std::unique_ptr<Layout>> chunked_;
+  std::vector<Form> forms_;  // by tensor
   std::map<bind::TensorId, uint32_t> shards_;
   std::set<bind::TensorId> means_;
 };
