@@ -270,7 +270,9 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     planned.extras = layout->extras;
     return *std::move(layout);
   };
-  auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, resources,
+  plan::Resources wanted = resources;
+  wanted.shardings = format->HasLayouts();
+  auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, wanted,
                               session.diagnostics);
   if (!plan) return std::nullopt;
   if (kCheckPhases) {

@@ -38,7 +38,7 @@ class ContentMaker {
         layouts_(layouts),
         diagnostics_(diagnostics) {}
 
-  std::optional<Content> Make(std::vector<int64_t> ranks) {
+  std::optional<Content> Make(std::vector<int64_t> ranks, bool shardings) {
     OrderFamilies();
     Collect();
     if (diagnostics_.HasErrors()) return std::nullopt;
@@ -49,7 +49,7 @@ class ContentMaker {
     out.target.has_mesh = end_.has_mesh;
     out.target.mesh = end_.mesh.ToString();
     out.target.axes = end_.mesh;
-    out.target.shardings = end_.shardings ? end_.shardings : OwnShardings();
+    out.target.shardings = end_.shardings ? end_.shardings : shardings ? OwnShardings() : nullptr;
     out.target.layout_given = end_.shardings != nullptr;
     for (const bind::Placement& p : end_.placements) out.target.rounds = std::max(out.target.rounds, p.deal.rounds);
     std::map<std::string, uint32_t> tables;
@@ -302,9 +302,9 @@ Shape ScaleShape(const Shape& weight, const std::vector<int64_t>& blocks) {
 }
 
 std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source,
-                                   Layouts& layouts, const std::vector<int64_t>& ranks,
+                                   Layouts& layouts, const std::vector<int64_t>& ranks, bool shardings,
                                    diag::Diagnostics& diagnostics) {
-  return ContentMaker(program, index, source, layouts, diagnostics).Make(ranks);
+  return ContentMaker(program, index, source, layouts, diagnostics).Make(ranks, shardings);
 }
 
 }  // namespace aoa::plan

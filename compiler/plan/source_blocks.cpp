@@ -117,7 +117,8 @@ uint32_t SourceBlocks::ScaleShardsOf(TensorId id, const Layout& weight) {
     const Shape& shape = weight.blocks[*block].shape;
     Shape expected = ScaleShape(shape, end_.families[tensor(id).family].blocks);
     good = ShapeOf(stored) == expected;
-    if (!good) return ReportScale(id, stored, file, fmt::format("{} for {}", aoa::ToString(expected), aoa::ToString(shape)));
+    if (!good)
+      return ReportScale(id, stored, file, fmt::format("{} for {}", aoa::ToString(expected), aoa::ToString(shape)));
     KeepLowest(plan_.in_shards[it->second + *block], file, offset);
   });
   if (!good) return it->second;
