@@ -128,6 +128,7 @@ struct Schema {
       facts;                                   // how it was made, for dimensions of its side; --config hides none
   std::vector<std::string> notes;              // what looks wrong, or is left behind: for people
   std::shared_ptr<const Shardings> shardings;  // how each tensor is cut, where the files say so; or null
+  std::optional<int64_t> iteration;            // steps of training that have been done, where the files say so
   bool replicas_may_lack = false;              // of a tensor that several ranks could hold, not all need to
   std::shared_ptr<const Preserved> preserved;
 };

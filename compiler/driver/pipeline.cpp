@@ -260,6 +260,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   write.variant = variant;
   write.prefix = options.prefix;
   if (config) write.config = config->dump(2) + "\n";
+  write.iteration = source.schema.iteration;
   if (source.format == format) write.preserved = source.schema.preserved;
   auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {
     auto layout = format->LayOut(content, write);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct WriteOptions {
   std::string variant = {};                 // one of the format's variants; empty: its first
   std::string prefix = {};                  // of file names, where a format has one; empty: its own
   std::string config = {};                  // the target's configuration as its side spells it, as JSON; or empty
+  std::optional<int64_t> iteration = {};    // steps of training that the source has done, if it says so
   std::shared_ptr<const Preserved> preserved = {};  // what the reader of the same format kept of the source; or null
 };
 
