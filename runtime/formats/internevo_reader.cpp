@@ -14,6 +14,7 @@
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/internevo_partition.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_json.h"
 #include "runtime/io/file.h"
 
 namespace aoa::formats {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -95,6 +96,22 @@ Result<TorchLayout> LayOutStream(std::string data, const TorchStorages& storages
 }
 
 }  // namespace
+
+TargetFile TorchTargetFile(const std::string& path, TorchLayout layout, std::vector<PlacedTensor> tensors,
+                           std::vector<Insert> inserts) {
+  inserts.insert(inserts.end(), std::make_move_iterator(layout.inserts.begin()),
+                 std::make_move_iterator(layout.inserts.end()));
+  auto by_offset = [](const auto& a, const auto& b) { return a.offset < b.offset; };
+  std::stable_sort(tensors.begin(), tensors.end(), by_offset);
+  std::stable_sort(inserts.begin(), inserts.end(), by_offset);
+  TargetFile file;
+  file.path = path;
+  file.size = layout.size;
+  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(tensors));
+  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(inserts));
+  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
+  return file;
+}
 
 std::string ArchiveFolder(const std::string& name) {
   std::string stem = name.substr(name.rfind('/') + 1);

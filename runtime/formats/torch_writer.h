@@ -57,6 +57,10 @@ struct TorchLayout {
 // Lays out a file that holds `object`. `name` is that of the file; archives call their folder after it.
 Result<TorchLayout> LayOutTorch(const std::string& name, const pickle::Value& object, const TorchStorages& storages);
 
+// The file that is laid out so: tensors and further inserts in any order.
+TargetFile TorchTargetFile(const std::string& path, TorchLayout layout, std::vector<PlacedTensor> tensors,
+                           std::vector<Insert> inserts = {});
+
 // The folder in the archive of a file of this name: "model" for "out/model.pt".
 std::string ArchiveFolder(const std::string& name);
 
