@@ -64,7 +64,9 @@ TEST(PaddleWriter, DealsTheLargestStatesFirst) {
                      {"a.moment1_0", DType::kF32, {2}, 8, "moment1", 0},
                      {"b.moment1_0", DType::kF32, {4}, 16, "moment1", 1}}};
   content.ranks = {{0, 0}, {1, 0}};
-  auto layout = LayOutPaddleRanks(content, false);
+  auto target = PaddleTarget::Make(content, PaddleDealing::kWholeBySize, kPaddleSegment);
+  ASSERT_TRUE(target.ok()) << target.status().message();
+  auto layout = LayOutPaddleRanks(*target);
   ASSERT_TRUE(layout.ok()) << layout.status().message();
   ASSERT_EQ(layout->files.size(), 3u);
   EXPECT_EQ(layout->files[0].path, "model_state.pdparams");
