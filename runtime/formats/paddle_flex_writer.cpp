@@ -36,7 +36,7 @@ class Folder {
   Folder(const PaddleTarget& target, std::string_view name, bool safetensors)
       : target_(target), name_(name), safetensors_(safetensors) {}
 
-  // Takes in what a rank has: ranks in ascending order.
+  // Takes in what a rank has of a tensor: ranks in ascending order.
   void Add(int64_t rank, uint32_t table, uint32_t tensor, const PaddleShare& share, Box box) {
     const TargetTensor& stored = target_.content().tables[table][tensor];
     Range range;
@@ -47,7 +47,7 @@ class Folder {
       blocks_.push_back({{stored.name, stored.dtype, std::move(box.whole), std::move(box.at), shape, range, ""}, {}});
     }
     blocks_[known->second].holders.push_back(rank);
-    contents_[rank].push_back({known->second, tensor, share});
+    contents_[rank].push_back({known->second, tensor});
   }
 
   bool empty() const { return blocks_.empty(); }
@@ -77,7 +77,8 @@ class Folder {
     for (const Held& held : contents_[rank]) {
       if (blocks_[held.block].keeper == rank) kept.push_back(held);
     }
-    AOA_ASSIGN_OR_RETURN(TargetFile file, safetensors_ ? Safetensors(kept, table) : Pickled(kept, table));
+    AOA_ASSIGN_OR_RETURN(TargetFile file, safetensors_ ? Safetensors(kept, table)
+                                                       : Pickled(kept, table, target_.PlaceOf(rank).sharding));
     file.path = fmt::format("{}/{}", name_, FileName(rank));
     file.rank = rank;
     file.table = table;
@@ -102,21 +103,21 @@ class Folder {
   struct Held {
     size_t block = 0;
     uint32_t tensor = 0;
-    PaddleShare share;
   };
 
   std::string FileName(int64_t rank) const {
     return fmt::format("{}_0.{}", rank, safetensors_ ? "safetensors" : "distcp");
   }
 
-  Result<TargetFile> Pickled(const std::vector<Held>& kept, uint32_t number) const {
+  Result<TargetFile> Pickled(const std::vector<Held>& kept, uint32_t number, int64_t sharding) const {
     const auto& table = target_.content().tables[number];
     PaddlePickle pickle(table);
     Value *root = pickle.tree.Dict(), *names = pickle.tree.Dict();
-    for (Held held : kept) {
-      held.share.length = held.share.count;  // without padding
+    for (const Held& held : kept) {
       const TargetTensor& tensor = table[held.tensor];
-      pickle.tree.Set(root, tensor.name, pickle.Array(held.tensor, held.share));
+      PaddleShare share = target_.ShareOf(number, held.tensor, sharding);
+      share.length = share.count;  // without padding
+      pickle.tree.Set(root, tensor.name, pickle.Array(held.tensor, share));
       const std::string parameter = PaddleParameterName(tensor.role.empty() ? held.tensor : tensor.weight);
       const std::string_view state = target_.StateOf(number, held.tensor);
       pickle.tree.Set(names, tensor.name,
@@ -178,9 +179,8 @@ Status Check(const TargetContent& content) {
     return Status::Usage("the metadata of a flex checkpoint tell of all ranks: write it without --ranks");
   if (content.shardings) return Status();
   return Status::Usage(
-      fmt::format("blocks of this side's tensors differ in size or repeat on the mesh {}, which a flex checkpoint "
-                  "cannot say: take a "
-                  "variant `pdparams`",
+      fmt::format("on the mesh {} this side has blocks of different sizes, repeated blocks, or states that it deals "
+                  "itself, which a flex checkpoint cannot say: take a variant `pdparams`",
                   content.mesh));
 }
 
@@ -197,11 +197,11 @@ Result<TargetLayout> LayOutPaddleFlex(const PaddleTarget& target, bool safetenso
     const auto& table = content.tables[number];
     const int64_t sharding = target.PlaceOf(rank).sharding;
     for (uint32_t i = 0; i < table.size(); ++i) {
-      const PaddleShare& share = target.ShareOf(number, i, sharding);
       if (!target.IsInFlex(number, i, sharding)) continue;
       const std::string_view state = target.StateOf(number, i);
       Folder& folder = state.empty() ? weights : state == kPaddleMaster ? masters : states;
-      folder.Add(rank, number, i, share, BoxOf(target, table[i], shardings[number][i], rank));
+      folder.Add(rank, number, i, target.ShareOf(number, i, sharding),
+                 BoxOf(target, table[i], shardings[number][i], rank));
     }
   }
   TargetLayout layout;

@@ -63,37 +63,21 @@ Status PaddleTarget::AddTable(const std::vector<TargetTensor>& table, int64_t se
   Table& out = tables_.emplace_back();
   out.states.resize(table.size());
   out.has_master.resize(table.size());
-  out.cut.resize(table.size());
+  out.numbers.resize(table.size());
   std::vector<PaddleWeight> weights;
-  std::vector<size_t> number(table.size());  // of the weights
   for (uint32_t i = 0; i < table.size(); ++i) {
     const TargetTensor& tensor = table[i];
     if (PaddleTypeName(tensor.dtype).empty())
       return Status::Invalid(fmt::format("tensor {}: Paddle has no type {}", Quote(tensor.name), Name(tensor.dtype)));
     if (tensor.role.empty()) {
-      number[i] = weights.size();
+      out.numbers[i] = weights.size();
       weights.push_back({ElementCount(tensor.shape), tensor.dtype});
       continue;
     }
     AOA_ASSIGN_OR_RETURN(out.states[i], Ending(table, tensor));
     if (out.states[i] == kPaddleMaster) out.has_master[tensor.weight] = true;
   }
-  const auto dealt = DealPaddleStates(weights, mesh_.sharding, dealing_, segment);
-  for (const auto& of_rank : dealt) {
-    auto& shares = out.shares.emplace_back();
-    auto& padding = out.padding.emplace_back(table.size());
-    for (uint32_t i = 0; i < table.size(); ++i) {
-      const int64_t count = table[i].scalar ? 1 : ElementCount(table[i].shape);
-      PaddleShare share{true, false, 0, count, count};
-      if (!table[i].role.empty()) {
-        const PaddleShare& own = of_rank[number[table[i].weight]];
-        if (!table[i].scalar || !own.held) share = own;
-        padding[i] = own.flat && own.count == 0;
-        if (own.flat) out.cut[table[i].weight] = true;
-      }
-      shares.push_back(share);
-    }
-  }
+  out.shares = DealPaddleStates(weights, mesh_.sharding, dealing_, segment);
   return Status();
 }
 
@@ -108,13 +92,19 @@ PaddlePlace PaddleTarget::PlaceOf(int64_t rank) const {
   return {out.dp, out.pp, out.sharding, out.tp};
 }
 
-const PaddleShare& PaddleTarget::ShareOf(uint32_t table, uint32_t tensor, int64_t sharding) const {
-  return tables_[table].shares[static_cast<size_t>(sharding)][tensor];
+PaddleShare PaddleTarget::ShareOf(uint32_t table, uint32_t tensor, int64_t sharding) const {
+  const TargetTensor& stored = content_->tables[table][tensor];
+  const int64_t count = stored.scalar ? 1 : ElementCount(stored.shape);
+  if (stored.role.empty()) return {true, false, 0, count, count};
+  const PaddleShare& own = Own(table, stored.weight, sharding);
+  return stored.scalar && own.held ? PaddleShare{true, false, 0, count, count} : own;
 }
 
 bool PaddleTarget::IsInFlex(uint32_t table, uint32_t tensor, int64_t sharding) const {
-  const bool padding = tables_[table].padding[static_cast<size_t>(sharding)][tensor];
-  return ShareOf(table, tensor, sharding).held && (!padding || dealing_ == PaddleDealing::kSlices);
+  const TargetTensor& stored = content_->tables[table][tensor];
+  if (stored.role.empty()) return true;
+  const PaddleShare& own = Own(table, stored.weight, sharding);
+  return own.held && (!own.flat || own.count > 0 || dealing_ == PaddleDealing::kSlices);
 }
 
 std::string PaddleParameterName(uint32_t weight) { return fmt::format("parameter_{}.w_0", weight); }

@@ -34,14 +34,14 @@ class PaddleTarget {
   PaddleDealing dealing() const { return dealing_; }
   PaddlePlace PlaceOf(int64_t rank) const;
 
-  // What a sharding rank has of a tensor of a table. Weights and scalars are whole where they are held; weights are on
-  // every rank.
-  const PaddleShare& ShareOf(uint32_t table, uint32_t tensor, int64_t sharding) const;
+  // What a sharding rank has of a tensor of a table. Weights are whole on every rank, scalars whole where they are
+  // held.
+  PaddleShare ShareOf(uint32_t table, uint32_t tensor, int64_t sharding) const;
   // Whether a flex checkpoint has what a sharding rank has of a tensor. Of states in buffers it has no window that is
   // all padding, and no scalar beside such a one.
   bool IsInFlex(uint32_t table, uint32_t tensor, int64_t sharding) const;
-  // Whether a weight's states are in windows.
-  bool IsCut(uint32_t table, uint32_t weight) const { return tables_[table].cut[weight]; }
+  // Whether a sharding rank has a weight's states in a window.
+  bool IsCut(uint32_t table, uint32_t weight, int64_t sharding) const { return Own(table, weight, sharding).flat; }
   // What stands behind the weight's name in that of a state: "moment1_0". Empty for a weight.
   std::string_view StateOf(uint32_t table, uint32_t tensor) const { return tables_[table].states[tensor]; }
   // Whether a weight has a master in its table.
@@ -51,12 +51,14 @@ class PaddleTarget {
   struct Table {
     std::vector<std::string_view> states;
     std::vector<bool> has_master;
-    std::vector<std::vector<PaddleShare>> shares;  // by sharding rank, then by tensor
-    std::vector<std::vector<bool>> padding;        // beside it: the window of the weight's states is all padding
-    std::vector<bool> cut;                         // of weights: their states are in windows
+    std::vector<size_t> numbers;                   // of weights among the weights
+    std::vector<std::vector<PaddleShare>> shares;  // of their states: by sharding rank, then by weight
   };
 
   Status AddTable(const std::vector<TargetTensor>& table, int64_t segment);
+  const PaddleShare& Own(uint32_t table, uint32_t weight, int64_t sharding) const {
+    return tables_[table].shares[static_cast<size_t>(sharding)][tables_[table].numbers[weight]];
+  }
 
   const TargetContent* content_ = nullptr;
   PaddleMesh mesh_;

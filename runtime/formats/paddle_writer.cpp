@@ -59,7 +59,7 @@ class StatesFile {
   void Add(uint32_t i) {
     const uint32_t weight = table_[i].weight;
     const PaddleDealing dealing = target_.dealing();
-    const bool sliced = dealing == PaddleDealing::kSlices && target_.IsCut(number_, weight);
+    const bool sliced = dealing == PaddleDealing::kSlices && target_.IsCut(number_, weight, sharding_);
     const bool own = dealing == PaddleDealing::kWholeBySize || dealing == PaddleDealing::kBuffers;
     const std::string parameter = PaddleParameterName(weight);
     const std::string part = (sliced ? std::string(kPaddleSlice) : "") + parameter;

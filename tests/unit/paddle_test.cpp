@@ -244,7 +244,7 @@ TEST(PaddleFlexWriter, NeedsAllRanksAndEqualBlocks) {
   content.shardings = nullptr;
   layout = PaddleFormat().LayOut(content, {});
   ASSERT_FALSE(layout.ok());
-  EXPECT_THAT(layout.status().message(), HasSubstr("differ in size or repeat"));
+  EXPECT_THAT(layout.status().message(), HasSubstr("blocks of different sizes"));
 }
 
 TEST(PaddleTarget, GroupedShardingHasNoStages) {
