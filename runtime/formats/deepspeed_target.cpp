@@ -131,10 +131,10 @@ const Value* DeepSpeedFile::Scalar(uint32_t member) {
   return storages_.Tensor(table_[member].dtype, {});
 }
 
-const Value* DeepSpeedFile::Flat(DType dtype, int64_t length, const std::vector<Window>& windows) {
+const Value* DeepSpeedFile::Flat(DType dtype, int64_t length, const std::vector<Window>& windows, bool trained) {
   const uint32_t storage = storages_.Add(dtype, length);
   for (const Window& window : windows) pieces_.push_back({storage, window, false});
-  return storages_.Tensor(storage, {length});
+  return storages_.Tensor(storage, {length}, 0, trained);
 }
 
 Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& object, int64_t rank, uint32_t table) {
@@ -156,6 +156,7 @@ Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& obje
     placed.push_back(tensor);
   }
   for (uint32_t s = 0; s < storages_.count(); ++s) {
+    if (storages_.content(s)) continue;
     const uint64_t end = layout.storages[s] + static_cast<uint64_t>(storages_.elements(s)) *
                                                   static_cast<uint64_t>(Width(storages_.dtype(s)));
     if (end > ends[s]) zeros.push_back({ends[s], nullptr, end - ends[s]});

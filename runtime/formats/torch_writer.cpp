@@ -139,7 +139,7 @@ uint32_t TorchStorages::AddContent(DType dtype, std::string bytes) {
   return number;
 }
 
-const Value* TorchStorages::Tensor(uint32_t storage, const Shape& shape, int64_t first) {
+const Value* TorchStorages::Tensor(uint32_t storage, const Shape& shape, int64_t first, bool trained) {
   std::vector<const Value*> size, stride(shape.size());
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
@@ -148,9 +148,9 @@ const Value* TorchStorages::Tensor(uint32_t storage, const Shape& shape, int64_t
   }
   for (int64_t extent : shape) size.push_back(tree_.Int(extent));
   const DType dtype = storages_[storage].dtype;
-  std::vector<const Value*> arguments = {
-      storages_[storage].id,          tree_.Int(first),  tree_.Tuple(std::move(size)),
-      tree_.Tuple(std::move(stride)), tree_.Bool(false), tree_.Call("collections OrderedDict", {})};
+  std::vector<const Value*> arguments = {storages_[storage].id,        tree_.Int(first),
+                                         tree_.Tuple(std::move(size)), tree_.Tuple(std::move(stride)),
+                                         tree_.Bool(trained),          tree_.Call("collections OrderedDict", {})};
   if (!TorchStorageName(dtype).empty()) return tree_.Call("torch._utils _rebuild_tensor_v2", std::move(arguments));
   arguments.push_back(tree_.Global(TorchDTypeName(dtype)));
   return tree_.Call("torch._utils _rebuild_tensor_v3", std::move(arguments));

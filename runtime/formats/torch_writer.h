@@ -22,8 +22,8 @@ class TorchStorages {
   // A storage that holds these bytes, which are a whole number of elements.
   uint32_t AddContent(DType dtype, std::string bytes);
 
-  // A row-major tensor that begins at element `first` of a storage.
-  const pickle::Value* Tensor(uint32_t storage, const Shape& shape, int64_t first = 0);
+  // A row-major tensor that begins at element `first` of a storage; `trained`: it asks for gradients.
+  const pickle::Value* Tensor(uint32_t storage, const Shape& shape, int64_t first = 0, bool trained = false);
   // A tensor on a storage of its own, which has the next number.
   const pickle::Value* Tensor(DType dtype, const Shape& shape);
 
