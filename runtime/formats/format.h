@@ -58,6 +58,9 @@ class Format {
     return Status::Invalid(path + ": the format `" + std::string(name()) + "` has no layout files");
   }
 
+  // Whether LayOut asks for TargetContent::shardings.
+  virtual bool WantsShardings() const { return HasLayouts(); }
+
   // Whether LayOut puts WriteOptions::config into the format's own files. If not, it is written as config.json.
   virtual bool StoresConfiguration() const { return false; }
 
