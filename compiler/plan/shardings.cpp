@@ -30,20 +30,41 @@ std::optional<std::vector<size_t>> RunCuts(const Axis& axis, const Mesh& mesh) {
   return cuts;
 }
 
+struct AxisCuts {
+  std::vector<size_t> by;
+  int64_t parts = 1;  // of the axis, which are cut alike
+};
+
+// The same of an axis that may be a sum of equal summands that are cut alike.
+std::optional<AxisCuts> CutsOf(const Axis& axis, const Mesh& mesh) {
+  const bool summands = axis.kind == Axis::Kind::kSum && axis.cuts.empty() && IsCut(axis);
+  auto by = RunCuts(summands ? axis.parts[0] : axis, mesh);
+  if (!by) return std::nullopt;
+  if (!summands) return AxisCuts{*std::move(by), 1};
+  for (const Axis& summand : axis.parts) {
+    if (Extent(summand) != Extent(axis.parts[0]) || RunCuts(summand, mesh) != by) return std::nullopt;
+  }
+  return AxisCuts{*std::move(by), static_cast<int64_t>(axis.parts.size())};
+}
+
 // The sharding that a type stands for, over the mesh axes from `first` on.
 std::optional<Sharding> ShardingOf(const TensorType& type, const Mesh& mesh, size_t first) {
   if (type.stored) return std::nullopt;
   Sharding out;
   for (size_t i = first; i < mesh.axes.size(); ++i) out.mesh.push_back(mesh.axes[i].size);
+  bool parts = false;
   for (const Axis& axis : type.axes) {
-    auto cuts = RunCuts(axis, mesh);
+    auto cuts = CutsOf(axis, mesh);
     if (!cuts) return std::nullopt;
     std::vector<size_t>& own = out.cuts.emplace_back();
-    for (size_t by : *cuts) {
+    for (size_t by : cuts->by) {
       if (by < first) return std::nullopt;
       if (mesh.axes[by].size > 1) own.push_back(by - first);
     }
+    out.parts.push_back(cuts->parts);
+    parts |= cuts->parts > 1;
   }
+  if (!parts) out.parts.clear();
   return out;
 }
 
