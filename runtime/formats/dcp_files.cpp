@@ -86,7 +86,7 @@ Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int 
       table.push_back(stored);
     }
     std::stable_sort(table.begin(), table.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-    schema.files.push_back({path, sizes.front(), 0, merger.Add(std::move(table)), 0, nullptr});
+    schema.files.push_back({path, sizes.front(), 0, merger.Add(std::move(table)), 0, false, nullptr});
   }
   return Status();
 }
