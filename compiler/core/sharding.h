@@ -29,9 +29,6 @@ struct Sharding {
   // The whole shape that `cuts` speaks of, where it may have more axes than the tensor: one for each cut. Empty: the
   // tensor's own axes.
   Shape seen_as;
-  // By axis of the tensor: equal parts that follow each other and are cut each on its own, so that a rank's block has
-  // a piece of all of them. Empty: one part each. Only the cuts of a side's own types have such.
-  std::vector<int64_t> parts = {};
   auto operator<=>(const Sharding&) const = default;
 };
 

@@ -30,22 +30,29 @@ constexpr const char* kConfigText =
     R"({"sharded_backend": "torch_dist", "sharded_backend_version": 1, "common_backend": "torch", )"
     R"("common_backend_version": 1})";
 
-// How tensor-parallel ranks share a tensor, by the cuts of its side.
+// How tensor-parallel ranks share a tensor, by the cuts of its side. Parts of an axis that are cut each on its own are
+// an axis more in `seen_as`.
 Result<DistTensor> TensorOf(const TargetTensor& block, const Shardings& shardings, const Mesh& mesh) {
   DistTensor out{block.name, block.dtype, block.shape, IsStackedName(block.name)};
   const uint32_t number = shardings.Find(block.name);
   const Sharding* sharding = number == Shardings::kNone ? nullptr : shardings.At(number, 0);
+  if (!sharding) return out;
   const auto tp = mesh.Find("tp");
   const size_t outermost = out.stacked ? 1 : 0;
-  bool fits = !out.stacked || !out.whole.empty();
-  for (size_t axis = 0; sharding && axis < sharding->cuts.size(); ++axis) {
-    const int64_t parts = sharding->parts.empty() ? 1 : sharding->parts[axis];
-    if (sharding->cuts[axis].empty() && parts == 1) continue;
-    fits &= out.axis == DistTensor::kWhole && axis >= outermost && (parts == 1 || axis == outermost);
-    for (size_t by : sharding->cuts[axis]) fits &= tp && by == *tp;
+  const bool parts = sharding->seen_as.size() > block.shape.size();
+  bool fits = sharding->cuts.size() == block.shape.size() + (parts ? 1 : 0);
+  for (size_t axis = 0, seen = 0; fits && axis < block.shape.size(); ++axis, ++seen) {
+    if (parts && axis == outermost) {
+      out.axis = axis;
+      out.parts = sharding->seen_as[seen];
+      fits = sharding->cuts[seen++].empty();
+    }
+    const std::vector<size_t>& cuts = sharding->cuts[seen];
+    if (!fits || cuts.empty()) continue;
+    fits = tp && cuts == std::vector<size_t>{*tp} && axis >= outermost &&
+           (out.axis == DistTensor::kWhole || out.axis == axis);
     out.axis = axis;
-    out.parts = parts;
-    if (!sharding->cuts[axis].empty()) out.whole[axis] *= mesh.axes[*tp].size;
+    out.whole[axis] *= mesh.axes[*tp].size;
   }
   if (fits) return out;
   return Status::Invalid(fmt::format("{} is cut in another way than over tensor-parallel ranks along one axis behind "
