@@ -18,6 +18,7 @@ struct Resources {
   int threads = 1;                 // at most; fewer where the memory does not hold a job for each
   bool check_replicas = false;
   bool shardings = false;       // the writer keeps the cuts of every tensor beside its files
+  bool blocks = false;          // the writer says where every block lies among those of the other ranks
   bool in_order = false;        // the output is a stream (a digest), so jobs are ranges, never tiles
   int64_t part = 1, parts = 1;  // --part i/n: this run does the i-th share of the jobs
 };

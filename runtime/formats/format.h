@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct WriteOptions {
   std::string config = {};                  // the target's configuration as its side spells it, as JSON; or empty
   std::optional<int64_t> iteration = {};    // steps of training that the source has done, if it says so
   std::shared_ptr<const Preserved> preserved = {};  // what the reader of the same format kept of the source; or null
+  // The whole number that the target's side gives a name, if it gives it one: settings of a format that rules declare.
+  std::function<std::optional<int64_t>(const std::string&)> number = {};  // or empty
 };
 
 class Format {
@@ -58,8 +61,10 @@ class Format {
     return Status::Invalid(path + ": the format `" + std::string(name()) + "` has no layout files");
   }
 
-  // Whether LayOut asks for TargetContent::shardings.
-  virtual bool WantsShardings() const { return HasLayouts(); }
+  // Whether LayOut asks for TargetContent::shardings to say which mesh axes cut each tensor.
+  virtual bool NeedsCuts() const { return HasLayouts(); }
+  // Whether LayOut asks for TargetContent::shardings to say how the ranks' blocks lie side by side.
+  virtual bool NeedsBlocks() const { return false; }
 
   // Whether LayOut puts WriteOptions::config into the format's own files. If not, it is written as config.json.
   virtual bool StoresConfiguration() const { return false; }

@@ -72,19 +72,11 @@ class FileMaker {
     };
     std::vector<PlacedTensor> placed;
     for (const Place& place : places_) placed.push_back({place.number, at(place.storage, place.begin)});
+    std::vector<Insert> zeros;
     for (const Gap& gap : gaps_)
-      layout.inserts.push_back({at(gap.storage, gap.begin), nullptr,
-                                static_cast<uint64_t>(gap.count * Width(storages_.dtype(gap.storage)))});
-    std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
-    std::stable_sort(layout.inserts.begin(), layout.inserts.end(),
-                     [](const auto& a, const auto& b) { return a.offset < b.offset; });
-    TargetFile file;
-    file.path = path;
-    file.size = layout.size;
-    file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
-    file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
-    file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
-    return file;
+      zeros.push_back({at(gap.storage, gap.begin), nullptr,
+                       static_cast<uint64_t>(gap.count * Width(storages_.dtype(gap.storage)))});
+    return TorchTargetFile(path, std::move(layout), std::move(placed), std::move(zeros));
   }
 
  private:
