@@ -276,8 +276,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     return *std::move(layout);
   };
   plan::Resources wanted = resources;
-  wanted.shardings = format->NeedsCuts();
-  wanted.blocks = format->NeedsBlocks();
+  wanted.cuts = format->WantsCuts();
   auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, wanted,
                               session.diagnostics);
   if (!plan) return std::nullopt;

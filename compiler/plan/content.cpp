@@ -117,7 +117,7 @@ class ContentMaker {
 
   // The cuts of the side's own types; null where names are numbered locally, for then a name says too little.
   std::shared_ptr<const Shardings> OwnShardings(WantedCuts cuts) const {
-    if (!cuts.runs && !cuts.blocks) return nullptr;
+    if (cuts == WantedCuts::kNone) return nullptr;
     for (const bind::Placement& p : end_.placements) {
       if (p.node->numbered_locally) return nullptr;
     }
@@ -128,7 +128,7 @@ class ContentMaker {
       tensors.push_back(item.id);
       items[item.id] = &item;
     }
-    if (!cuts.runs) return BlocksOf(end_, tensors);
+    if (cuts == WantedCuts::kBlocks) return BlocksOf(end_, tensors);
     return ShardingsOf(end_, tensors, [&](TensorId id, int64_t rank) { return Holds(*items.at(id), rank); });
   }
 

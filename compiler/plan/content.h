@@ -23,12 +23,6 @@ struct Content {
   std::vector<std::vector<ContentEntry>> entries;  // beside target.tables
 };
 
-// What TargetContent::shardings is to say: the cuts of files' axes into equal runs, or else how blocks lie side by
-// side, whatever they are of (BlocksOf).
-struct WantedCuts {
-  bool runs = false, blocks = false;
-};
-
 // The content of the target for these ranks (all if empty). Nothing if a diagnostic was reported. Deterministic;
 // tensors of consecutive declarations with the same name variables are ordered by their numbers first (layer by layer).
 // `cuts`: the content says how each tensor is cut.

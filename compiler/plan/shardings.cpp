@@ -56,19 +56,15 @@ std::optional<Sharding> ShardingOf(const TensorType& type, const Mesh& mesh, siz
   for (const Axis& axis : type.axes) {
     auto cuts = CutsOf(axis, mesh);
     if (!cuts) return std::nullopt;
-    if (cuts->parts > 1) {  // seen as an axis of its own
-      parts = true;
-      out.seen_as.push_back(cuts->parts);
-      out.cuts.emplace_back();
-    }
-    out.seen_as.push_back(Extent(axis) / cuts->parts);
     std::vector<size_t>& own = out.cuts.emplace_back();
     for (size_t by : cuts->by) {
       if (by < first) return std::nullopt;
       if (mesh.axes[by].size > 1) own.push_back(by - first);
     }
+    out.parts.push_back(cuts->parts);
+    parts |= cuts->parts > 1;
   }
-  if (!parts) out.seen_as.clear();
+  if (!parts) out.parts.clear();
   return out;
 }
 

@@ -10,8 +10,7 @@
 
 namespace aoa::plan {
 
-// What the types of these tensors say, tensor by tensor. Equal parts of an axis that are cut alike are seen as an axis
-// of their own before that of a part. Null if a cut is no cut of a file's axis into equal blocks, or
+// What the types of these tensors say, tensor by tensor. Null if a cut is no cut of a file's axis into equal blocks, or
 // if stages are no runs of ranks. `holds` tells whether a rank has a tensor.
 std::shared_ptr<const Shardings> ShardingsOf(const bind::End& end, const std::vector<bind::TensorId>& tensors,
                                              const std::function<bool(bind::TensorId, int64_t rank)>& holds);

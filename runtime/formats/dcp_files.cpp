@@ -28,8 +28,7 @@ Result<DcpStoredChunk> ReadChunk(const std::string& folder, const DcpTensor& ten
   DcpStoredChunk out;
   out.path = (fs::path(folder) / item.file).native();
   auto fail = [&](Status status) {
-    return std::move(status).WithContext(
-        fmt::format("the chunk at {} of {}", ToString(chunk.at), Quote(tensor.name)));
+    return std::move(status).WithContext(fmt::format("the chunk at {} of {}", ToString(chunk.at), Quote(tensor.name)));
   };
   if (Status status = CheckDcpItem(out.path, item, out.size); !status.ok()) return fail(std::move(status));
   auto file = TorchFile::OpenPart(out.path, item.offset, item.offset + item.length);

@@ -61,10 +61,8 @@ class Format {
     return Status::Invalid(path + ": the format `" + std::string(name()) + "` has no layout files");
   }
 
-  // Whether LayOut asks for TargetContent::shardings to say which mesh axes cut each tensor.
-  virtual bool NeedsCuts() const { return HasLayouts(); }
-  // Whether LayOut asks for TargetContent::shardings to say how the ranks' blocks lie side by side.
-  virtual bool NeedsBlocks() const { return false; }
+  // What LayOut wants TargetContent::shardings to say.
+  virtual WantedCuts WantsCuts() const { return HasLayouts() ? WantedCuts::kRuns : WantedCuts::kNone; }
 
   // Whether LayOut puts WriteOptions::config into the format's own files. If not, it is written as config.json.
   virtual bool StoresConfiguration() const { return false; }

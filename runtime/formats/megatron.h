@@ -20,7 +20,7 @@ class MegatronFormat : public Format {
   Result<Schema> Read(const std::string& path, const ReadOptions& options) const override;
   Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const override;
   bool StoresConfiguration() const override { return true; }
-  bool NeedsCuts() const override { return true; }
+  WantedCuts WantsCuts() const override { return WantedCuts::kRuns; }
   std::vector<std::string> Companions(const std::string& path) const override;
 };
 

@@ -39,7 +39,7 @@ struct BufferLayout {
   std::vector<int64_t> begins;  // of the parameters, in the order of the model, in the file's tensors
   int64_t elements = 0;         // of the file's tensors
   std::vector<BufferBucket> buckets;
-  int64_t larger = 0;           // the least bucket size that gives other buckets; 0: none does
+  int64_t larger = 0;  // the least bucket size that gives other buckets; 0: none does
   bool operator==(const BufferLayout& other) const { return begins == other.begins && elements == other.elements; }
 };
 

@@ -18,12 +18,20 @@ constexpr std::string_view kFirstNorm[] = {"input_layernorm.weight", "input_laye
                                            "self_attention.linear_qkv.layer_norm_weight",
                                            "self_attention.linear_qkv.layer_norm_bias"};
 constexpr std::string_view kProjection[] = {"self_attention.linear_proj.weight", "self_attention.linear_proj.bias"};
-constexpr std::string_view kOthers[] = {
-    "self_attention.linear_qkv.weight", "self_attention.linear_qkv.bias", "self_attention.q_layernorm.weight",
-    "self_attention.q_layernorm.bias",  "self_attention.k_layernorm.weight", "self_attention.k_layernorm.bias",
-    "pre_mlp_layernorm.weight",         "pre_mlp_layernorm.bias",            "mlp.linear_fc1.layer_norm_weight",
-    "mlp.linear_fc1.layer_norm_bias",   "mlp.linear_fc1.weight",             "mlp.linear_fc1.bias",
-    "mlp.linear_fc2.weight",            "mlp.linear_fc2.bias"};
+constexpr std::string_view kOthers[] = {"self_attention.linear_qkv.weight",
+                                        "self_attention.linear_qkv.bias",
+                                        "self_attention.q_layernorm.weight",
+                                        "self_attention.q_layernorm.bias",
+                                        "self_attention.k_layernorm.weight",
+                                        "self_attention.k_layernorm.bias",
+                                        "pre_mlp_layernorm.weight",
+                                        "pre_mlp_layernorm.bias",
+                                        "mlp.linear_fc1.layer_norm_weight",
+                                        "mlp.linear_fc1.layer_norm_bias",
+                                        "mlp.linear_fc1.weight",
+                                        "mlp.linear_fc1.bias",
+                                        "mlp.linear_fc2.weight",
+                                        "mlp.linear_fc2.bias"};
 
 std::vector<std::string_view> LayerOrder(DistOrder order) {
   std::vector<std::string_view> out;
@@ -55,7 +63,9 @@ class Lister {
     return out;
   }
 
-  bool AllFound() const { return std::all_of(used_.begin(), used_.end(), [](bool used) { return used; }); }
+  bool AllFound() const {
+    return std::all_of(used_.begin(), used_.end(), [](bool used) { return used; });
+  }
 
  private:
   const std::vector<DistTensor>& tensors_;

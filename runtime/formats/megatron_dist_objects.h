@@ -1,5 +1,5 @@
-// What stands beside the tensors in a distributed checkpoint of Megatron Core: common.pt, and the objects that lie among
-// the tensors.
+// What stands beside the tensors in a distributed checkpoint of Megatron Core: common.pt, and the objects that lie
+// among the tensors.
 //
 // Source: generate_state_dict of megatron/training/checkpointing.py, sharded_state_dict of megatron/core/optimizer, of
 // Megatron Core 0.16; files of 0.16.1.

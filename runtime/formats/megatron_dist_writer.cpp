@@ -30,34 +30,28 @@ constexpr const char* kConfigText =
     R"({"sharded_backend": "torch_dist", "sharded_backend_version": 1, "common_backend": "torch", )"
     R"("common_backend_version": 1})";
 
-// How tensor-parallel ranks share a tensor, by the cuts of its side. Parts of an axis that are cut each on its own are
-// an axis more in `seen_as`.
+// How tensor-parallel ranks share a tensor, by the cuts of its side.
 Result<DistTensor> TensorOf(const TargetTensor& block, const Shardings& shardings, const Mesh& mesh) {
   DistTensor out{block.name, block.dtype, block.shape, IsStackedName(block.name)};
   const uint32_t number = shardings.Find(block.name);
   const Sharding* sharding = number == Shardings::kNone ? nullptr : shardings.At(number, 0);
-  if (!sharding) return out;
   const auto tp = mesh.Find("tp");
   const size_t outermost = out.stacked ? 1 : 0;
-  const bool parts = sharding->seen_as.size() > block.shape.size();
-  bool fits = sharding->cuts.size() == block.shape.size() + (parts ? 1 : 0);
-  for (size_t axis = 0, seen = 0; fits && axis < block.shape.size(); ++axis, ++seen) {
-    if (parts && axis == outermost) {
-      out.axis = axis;
-      out.parts = sharding->seen_as[seen];
-      fits = sharding->cuts[seen++].empty();
-    }
-    const std::vector<size_t>& cuts = sharding->cuts[seen];
-    if (!fits || cuts.empty()) continue;
-    fits = tp && cuts == std::vector<size_t>{*tp} && axis >= outermost &&
-           (out.axis == DistTensor::kWhole || out.axis == axis);
+  bool fits = !out.stacked || !out.whole.empty();
+  for (size_t axis = 0; sharding && axis < sharding->cuts.size(); ++axis) {
+    const int64_t parts = sharding->parts.empty() ? 1 : sharding->parts[axis];
+    if (sharding->cuts[axis].empty() && parts == 1) continue;
+    fits &= out.axis == DistTensor::kWhole && axis >= outermost && (parts == 1 || axis == outermost);
+    for (size_t by : sharding->cuts[axis]) fits &= tp && by == *tp;
     out.axis = axis;
-    out.whole[axis] *= mesh.axes[*tp].size;
+    out.parts = parts;
+    if (!sharding->cuts[axis].empty()) out.whole[axis] *= mesh.axes[*tp].size;
   }
   if (fits) return out;
-  return Status::Invalid(fmt::format("{} is cut in another way than over tensor-parallel ranks along one axis behind "
-                                     "that of layers, which is all that Megatron's checkpoints know",
-                                     Quote(block.name)));
+  return Status::Invalid(
+      fmt::format("{} is cut in another way than over tensor-parallel ranks along one axis behind "
+                  "that of layers, which is all that Megatron's checkpoints know",
+                  Quote(block.name)));
 }
 
 // A piece of a bucket: elements [begin, end) of it, and whose they are; nobody's between parameters.
@@ -124,10 +118,12 @@ class Writer {
 
   Status FindTensors() {
     if (!content_.shardings)
-      return Status::Invalid("a tensor of this side is cut, or kept on stages, in a way that Megatron's distributed "
-                             "checkpoints do not know");
+      return Status::Invalid(
+          "a tensor of this side is cut, or kept on stages, in a way that Megatron's distributed "
+          "checkpoints do not know");
     for (const auto& other : content_.tables) {
-      if (other.size() != table().size()) return Status::Invalid("ranks of a distributed checkpoint hold different tensors");
+      if (other.size() != table().size())
+        return Status::Invalid("ranks of a distributed checkpoint hold different tensors");
     }
     AOA_ASSIGN_OR_RETURN(weights_, FindMegatronWeights(table()));
     for (const MegatronTargetWeight& weight : weights_) {
@@ -167,12 +163,14 @@ class Writer {
     for (const DistTensor& tensor : tensors_) {
       if (!tensor.stacked) continue;
       if (layers_ > 0 && tensor.whole[0] != layers_)
-        return Status::Invalid(fmt::format("{} has {} layers, others have {}", Quote(tensor.name), tensor.whole[0], layers_));
+        return Status::Invalid(
+            fmt::format("{} has {} layers, others have {}", Quote(tensor.name), tensor.whole[0], layers_));
       layers_ = tensor.whole[0];
     }
     if (InBuckets() && layers_ % mesh_.pp != 0)
-      return Status::Invalid(fmt::format("{} layers do not divide into {} stages, whose buckets the variant `{}` stores",
-                                         layers_, mesh_.pp, kDpReshardable));
+      return Status::Invalid(
+          fmt::format("{} layers do not divide into {} stages, whose buckets the variant `{}` stores", layers_,
+                      mesh_.pp, kDpReshardable));
     return Status();
   }
 
@@ -283,9 +281,10 @@ class Writer {
   Status AddBuckets(const DistStage& stage, int64_t group, int64_t d, DcpTargetFile& file) {
     auto parameters = ParametersOf(tensors_, stage, run_.order);
     if (!parameters)
-      return Status::Invalid(fmt::format("the variant `{}` keeps states by the order of the model's parameters, which is "
-                                         "known here for decoders of dense layers",
-                                         kDpReshardable));
+      return Status::Invalid(
+          fmt::format("the variant `{}` keeps states by the order of the model's parameters, which is "
+                      "known here for decoders of dense layers",
+                      kDpReshardable));
     std::vector<BufferParameter> sizes;
     std::vector<int64_t> elements;
     for (const DistParameter& parameter : *parameters) {
@@ -336,7 +335,8 @@ class Writer {
         const DistTensor& tensor = tensors_[parameter.tensor];
         auto number = StateOf(parameter.tensor, state.ending);
         if (!number)
-          return Status::Invalid(fmt::format("{} has no state `{}`, which others have", Quote(tensor.name), state.ending));
+          return Status::Invalid(
+              fmt::format("{} has no state `{}`, which others have", Quote(tensor.name), state.ending));
         const int64_t before = parameter.layer * ParameterElements(tensor, mesh_.tp);
         runs.push_back({*number, before + piece.first, shape[0], 0});
       }

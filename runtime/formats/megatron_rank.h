@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,10 +31,10 @@ struct MegatronRank {
   std::string folder;  // "mp_rank_01_003"
   TorchFile file;
   const pickle::Value* common = nullptr;  // the dictionary in the file; null: its root
-  std::optional<TorchFile> buffers;  // of the distributed optimizer
-  std::optional<TorchFile> groups;   // of a distributed checkpoint: the optimizer's groups, where they lie apart
-  nlohmann::json arguments;          // null if there are none
-  MegatronMesh mesh;                 // of the arguments
+  std::optional<TorchFile> buffers;       // of the distributed optimizer
+  std::optional<TorchFile> groups;        // of a distributed checkpoint: the optimizer's groups, where they lie apart
+  nlohmann::json arguments;               // null if there are none
+  MegatronMesh mesh;                      // of the arguments
   double version = 0;
   std::optional<int64_t> iteration;
   std::vector<MegatronWeight> weights;  // in the order of the model

@@ -108,7 +108,7 @@ Result<TargetLayout> LayOutRanks(const TargetContent& content, const WriteOption
 bool HasParts(const Shardings& shardings) {
   for (const auto& [name, by_stage] : shardings.tensors()) {
     for (uint32_t index : by_stage) {
-      if (index != Shardings::kNone && !shardings.sharding(index).seen_as.empty()) return true;
+      if (index != Shardings::kNone && !shardings.sharding(index).parts.empty()) return true;
     }
   }
   return false;

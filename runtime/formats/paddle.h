@@ -20,7 +20,7 @@ class PaddleFormat : public Format {
     return {"flex",     "flex_v2",     "flex_stage2",     "flex_stage3",    "flex_safetensors",
             "pdparams", "pdparams_v2", "pdparams_stage2", "pdparams_stage3"};
   }
-  bool NeedsBlocks() const override { return true; }
+  WantedCuts WantsCuts() const override { return WantedCuts::kBlocks; }
   bool Recognizes(const std::string& path) const override;
   Result<Schema> Read(const std::string& path, const ReadOptions& options) const override;
   Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const override;
