@@ -131,6 +131,7 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
   source.format = recognized == candidates.end() ? candidates.back() : *recognized;
   source.path = spec.path;
   formats::ReadOptions read{options.threads};
+  read.partial = !options.ranks.empty();
   if (!options.layout_from.empty()) {
     read.layout = ReadLayout(*source.format, "--layout-from", options.layout_from, session);
     if (!read.layout) return std::nullopt;

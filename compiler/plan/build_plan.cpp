@@ -8,6 +8,7 @@
 
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
+#include "compiler/plan/absent.h"
 #include "compiler/plan/agreements.h"
 #include "compiler/plan/memory.h"
 #include "compiler/plan/programs.h"
@@ -53,7 +54,7 @@ class Builder {
     AddNorms();
     agreements_.AddTied();
     if (resources_.check_replicas) agreements_.AddReplicas();
-    if (diagnostics_.HasErrors()) return std::nullopt;
+    if (diagnostics_.HasErrors() || !LeaveAbsentOut(schema_, plan_, diagnostics_)) return std::nullopt;
     std::sort(plan_.replicas.begin(), plan_.replicas.end(),
               [](const auto& a, const auto& b) { return a.in_shard < b.in_shard; });
     if (!Fit(plan_, resources_, from_.tensors.size() + to_.tensors.size(), diagnostics_)) return std::nullopt;

@@ -273,7 +273,8 @@ class ContentMaker {
       if (scalar.sources.empty()) return {};
       const Tensor& source = program_.ends[0].tensors[scalar.sources[0]];
       const bind::Holder& holder = program_.ends[0].holders[source.first_holder];
-      return source_.shapes[source_.tables[program_.ends[0].groups[holder.group].table][holder.entry].shape];
+      const uint32_t shape = source_.tables[program_.ends[0].groups[holder.group].table][holder.entry].shape;
+      return shape == StoredTensor::kUnknown ? Shape() : source_.shapes[shape];
     }
     const Shape& shape = item.layout->blocks[item.layout->of_rank[static_cast<size_t>(rank)]].shape;
     if (item.entry.kind == ContentEntry::Kind::kTensor) return shape;

@@ -114,7 +114,7 @@ Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int 
       table.push_back(stored);
     }
     std::stable_sort(table.begin(), table.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-    schema.files.push_back({read[0].path, read[0].size, 0, merger.Add(std::move(table)), 0, nullptr});
+    schema.files.push_back({read[0].path, read[0].size, 0, merger.Add(std::move(table)), 0, false, nullptr});
   }
   return Status();
 }

@@ -20,6 +20,7 @@ namespace aoa::formats {
 struct ReadOptions {
   int threads = 1;                               // headers of many files are read side by side
   std::shared_ptr<const Shardings> layout = {};  // how the tensors are cut, where the user has said it; or null
+  bool partial = false;  // files of ranks may be absent, if the layout says what they hold: not all will be read
 };
 
 struct WriteOptions {

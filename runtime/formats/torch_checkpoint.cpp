@@ -119,7 +119,7 @@ Status ReadTorchFiles(const std::vector<std::string>& paths, int threads, Schema
     OneFile& one = **read[i];
     if (i == 0) container = one.file.container();
     AOA_ASSIGN_OR_RETURN(uint32_t table, AddTable(paths[i], one, merger, schema));
-    schema.files.push_back({paths[i], one.file.size(), 0, table, 0, nullptr});
+    schema.files.push_back({paths[i], one.file.size(), 0, table, 0, false, nullptr});
     for (const std::string& suspicion : one.file.Suspicions())
       schema.notes.push_back(fmt::format("{}: {}", Printable(paths[i]), suspicion));
     only_tensors &= one.only_tensors;
