@@ -27,6 +27,18 @@ struct ChunkOf {
   TorchTensor stored;
 };
 
+// Every chunk has bytes of its own. (Two names of a parameter may be one, but not so many that reading takes long.)
+Status CheckShared(const std::string& path, const std::vector<ChunkOf>& chunks) {
+  constexpr int kMostOften = 4;
+  std::error_code error;
+  const uint64_t size = fs::file_size(path, error);
+  __int128 announced = 0;
+  for (const ChunkOf& chunk : chunks) announced += chunk.chunk->item.length;
+  if (error || chunks.size() <= kMostOften || announced <= __int128{size} * kMostOften) return Status();
+  return Status::Invalid(
+      fmt::format("{}: its {} bytes would be those of {} chunks, over and over", Printable(path), size, chunks.size()));
+}
+
 // Looks into the object that a chunk is.
 Status ReadChunk(const std::string& path, ChunkOf& chunk, uint64_t& size) {
   const DcpItem& item = chunk.chunk->item;
@@ -67,6 +79,7 @@ Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int 
   SchemaMerger merger(schema);
   for (auto& [name, chunks] : files) {
     const std::string path = (fs::path(folder) / name).native();
+    AOA_RETURN_IF_ERROR(CheckShared(path, chunks));
     std::vector<std::optional<Status>> read(chunks.size());
     std::vector<uint64_t> sizes(chunks.size());
     ParallelFor(chunks.size(), threads, [&](size_t i) { read[i] = ReadChunk(path, chunks[i], sizes[i]); });

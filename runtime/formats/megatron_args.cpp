@@ -31,6 +31,7 @@ class JsonMaker {
     for (size_t i = 0; i + 1 < value.entries.size(); i += 2) {
       const Value& key = *value.entries[i];
       if (key.kind != Kind::kText || key.outside || !IsUtf8(key.text)) continue;
+      left_ -= static_cast<int64_t>(key.text.size()) / kValueBytes;
       if (auto made = Make(*value.entries[i + 1], depth + 1)) out[key.text] = *std::move(made);
     }
     return out;
@@ -50,7 +51,8 @@ class JsonMaker {
       case Kind::kFloat:
         return std::isfinite(value.number) ? std::optional<json>(value.number) : std::nullopt;
       case Kind::kText:
-        return IsUtf8(value.text) ? std::optional<json>(value.text) : std::nullopt;
+        left_ -= static_cast<int64_t>(value.text.size()) / kValueBytes;
+        return left_ >= 0 && IsUtf8(value.text) ? std::optional<json>(value.text) : std::nullopt;
       case Kind::kList:
       case Kind::kTuple:
         return List(value, depth);
@@ -74,6 +76,7 @@ class JsonMaker {
     return out;
   }
 
+  static constexpr int64_t kValueBytes = 32;  // texts count as values of so many bytes
   int64_t left_ = 100'000;
 };
 
