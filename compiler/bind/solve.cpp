@@ -77,7 +77,7 @@ void Binder::CollectFacts() {
     const SchemaTable& table = schema_.tables[group.table];
     for (size_t entry = 0; entry < table.size(); ++entry) {
       const Match& match = matches_[g][entry];
-      if (match.family < 0 || match.role >= 0) continue;
+      if (match.family < 0 || match.role >= 0 || table[entry].shape == StoredTensor::kUnknown) continue;
       auto family_index = static_cast<uint32_t>(match.family);
       const bool chunk = table[entry].whole != StoredTensor::kNoChunk;
       const uint32_t shape_number = chunk ? table[entry].whole : table[entry].shape;

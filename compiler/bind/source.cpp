@@ -234,7 +234,9 @@ std::optional<std::string> Binder::GlobalName(const FileGroup& group, const Stor
 
 // The shape that an entry shows: of a chunk, that of its tensor.
 const Shape& Binder::WholeStored(const StoredTensor& stored) const {
-  return schema_.shapes[stored.whole != StoredTensor::kNoChunk ? stored.whole : stored.shape];
+  static const Shape unknown;
+  const uint32_t shape = stored.whole != StoredTensor::kNoChunk ? stored.whole : stored.shape;
+  return shape == StoredTensor::kUnknown ? unknown : schema_.shapes[shape];
 }
 
 // Adds (or finds) the tensor that an entry of a group belongs to.
@@ -265,7 +267,8 @@ TensorId Binder::AddSourceTensor(const FileGroup& group, const StoredTensor& sto
     tensor.present = true;
     tensor.dtype = stored.dtype;
     const Shape shape = SeenShape(group, stored);
-    if (match.role < 0 && !family.blocks_of) tensor.type = TypeOf(0, tensor.family, &shape);
+    const bool known = stored.shape != StoredTensor::kUnknown;
+    if (match.role < 0 && !family.blocks_of) tensor.type = TypeOf(0, tensor.family, known ? &shape : nullptr);
   } else if (tensor.dtype != stored.dtype) {
     diagnostics_
         .Error(Code::kRanks, family.where,
@@ -349,6 +352,7 @@ void Binder::CheckShapes() {
       const Holder& holder = end.holders[tensor.first_holder + h];
       const FileGroup& group = end.groups[holder.group];
       const StoredTensor& stored = schema_.tables[group.table][holder.entry];
+      if (stored.shape == StoredTensor::kUnknown) continue;
       if (!done.emplace(holder.group, type_id, scalar ? 1 : flat ? 2 : 0, stored.shape, cuts).second) continue;
       if (stored.whole != StoredTensor::kNoChunk && !scalar) {
         CheckWhole(tensor, end.types[type_id], schema_.shapes[stored.whole], schema_.files[group.files[0]]);

@@ -62,10 +62,10 @@ class Names {
 // belongs: it is a box of the whole tensor as it would be stored uncut (padding included), whatever the rules say of
 // cuts, stages and ranks. A file may hold several chunks of a tensor; those of all files tile it, but for copies.
 struct StoredTensor {
-  static constexpr uint32_t kRowMajor = 0xFFFFFFFF, kNoChunk = 0xFFFFFFFF;
+  static constexpr uint32_t kRowMajor = 0xFFFFFFFF, kNoChunk = 0xFFFFFFFF, kUnknown = 0xFFFFFFFF;
 
   uint32_t name = 0;   // in Schema::names
-  uint32_t shape = 0;  // in Schema::shapes
+  uint32_t shape = 0;  // in Schema::shapes; kUnknown only in files that are absent
   DType dtype = DType::kF32;
   uint64_t begin = 0;
   uint64_t bytes = 0;
@@ -103,6 +103,7 @@ struct SchemaFile {
   uint64_t data_start = 0;  // where the tables' offsets count from
   uint32_t table = 0;       // in Schema::tables
   int64_t rank = 0;         // in rank order; 0 without a mesh
+  bool absent = false;      // not here: its table is what a rank's file must hold, and no byte of it can be read
   std::shared_ptr<const std::vector<Stretch>> stretches;  // null: the file itself. Ascending, without holes, to `size`
 };
 

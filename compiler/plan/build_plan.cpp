@@ -8,6 +8,7 @@
 
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
+#include "compiler/plan/absent.h"
 #include "compiler/plan/agreements.h"
 #include "compiler/plan/memory.h"
 #include "compiler/plan/programs.h"
@@ -41,7 +42,7 @@ class Builder {
 
   std::optional<Plan> Build(const LayOut& lay_out, const std::vector<int64_t>& ranks) {
     plan_.chains.emplace_back();
-    auto content = MakeContent(program_, index_, schema_, to_layouts_, ranks, resources_.shardings, diagnostics_);
+    auto content = MakeContent(program_, index_, schema_, to_layouts_, ranks, resources_.cuts, diagnostics_);
     if (!content || diagnostics_.HasErrors()) return std::nullopt;
     auto layout = lay_out(content->target);
     if (!layout) return std::nullopt;
@@ -53,7 +54,7 @@ class Builder {
     AddNorms();
     agreements_.AddTied();
     if (resources_.check_replicas) agreements_.AddReplicas();
-    if (diagnostics_.HasErrors()) return std::nullopt;
+    if (diagnostics_.HasErrors() || !LeaveAbsentOut(schema_, plan_, diagnostics_)) return std::nullopt;
     std::sort(plan_.replicas.begin(), plan_.replicas.end(),
               [](const auto& a, const auto& b) { return a.in_shard < b.in_shard; });
     if (!Fit(plan_, resources_, from_.tensors.size() + to_.tensors.size(), diagnostics_)) return std::nullopt;

@@ -84,7 +84,8 @@ SourceRange SourceBlocks::WhereOf(TensorId id) const {
 }
 
 void SourceBlocks::KeepLowest(Plan::InShard& shard, uint32_t file, uint64_t offset) const {
-  if (shard.file == Plan::kNoFile || RankOf(file) < RankOf(shard.file)) shard = {file, offset};
+  auto order = [&](uint32_t f) { return std::pair(schema_.files[f].absent, RankOf(f)); };
+  if (shard.file == Plan::kNoFile || order(file) < order(shard.file)) shard = {file, offset};
 }
 
 uint32_t SourceBlocks::ShardsOf(TensorId id) {

@@ -10,6 +10,7 @@
 #include "compiler/core/text.h"
 #include "runtime/formats/companions.h"
 #include "runtime/formats/composite.h"
+#include "runtime/formats/mindspore_absent.h"
 #include "runtime/formats/mindspore_ckpt.h"
 #include "runtime/formats/mindspore_files.h"
 #include "runtime/formats/mindspore_run.h"
@@ -116,7 +117,7 @@ Status ReadCkpts(const MindSporeFiles& found, const ReadOptions& options, MindSp
       continue;
     }
     const uint32_t table = AddTable(file, options.layout.get(), merger, schema);
-    schema.files.push_back({found.files[i].path, file.size, 0, table, found.files[i].rank, nullptr});
+    schema.files.push_back({found.files[i].path, file.size, 0, table, found.files[i].rank, false, nullptr});
   }
   return Status();
 }
@@ -200,7 +201,7 @@ Result<Schema> MindSporeFormat::Read(const std::string& path, const ReadOptions&
   if (!options.layout && fs::is_directory(beside, error)) {  // of a target that was cut by the types of its side
     AOA_ASSIGN_OR_RETURN(options.layout, ReadStrategies(beside));
   }
-  AOA_ASSIGN_OR_RETURN(MindSporeFiles found, FindMindSporeFiles(path, options.layout.get()));
+  AOA_ASSIGN_OR_RETURN(MindSporeFiles found, FindMindSporeFiles(path, options.layout.get(), options.partial));
   Schema schema;
   schema.path = path;
   schema.format = name();
@@ -212,6 +213,7 @@ Result<Schema> MindSporeFormat::Read(const std::string& path, const ReadOptions&
   else
     AOA_RETURN_IF_ERROR(ReadSafetensors(found, path, options, *run, schema));
   if (options.layout) {
+    AddAbsentRanks(path, found.absent, *options.layout, schema);
     schema.shardings = options.layout;
     schema.has_mesh = true;
     schema.mesh = options.layout->mesh;

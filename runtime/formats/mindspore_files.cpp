@@ -109,12 +109,16 @@ std::string Missing(const std::map<int64_t, std::string>& folders, int64_t ranks
   return out;
 }
 
-// That there is a folder for every rank of the layout, and no other.
-Status CheckRanks(const std::string& path, const std::map<int64_t, std::string>& folders, const Shardings& layout) {
+// That there is a folder for every rank of the layout (for one at least, if `partial`), and no other.
+Status CheckRanks(const std::string& path, const std::map<int64_t, std::string>& folders, const Shardings& layout,
+                  bool partial, std::vector<int64_t>& absent) {
   const int64_t ranks = layout.stages * layout.ranks;
   if (folders.empty() && ranks == 1) return Status();
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    if (!folders.contains(rank)) absent.push_back(rank);
+  }
   const std::string missing = Missing(folders, ranks);
-  if (!missing.empty())
+  if (!missing.empty() && (!partial || folders.empty()))
     return Status::Invalid(fmt::format("{}: the layout {} is of {} ranks; missing: {}", Printable(path),
                                        Printable(layout.path), ranks, missing));
   if (folders.rbegin()->first < ranks) return Status();
@@ -124,7 +128,7 @@ Status CheckRanks(const std::string& path, const std::map<int64_t, std::string>&
 
 }  // namespace
 
-Result<MindSporeFiles> FindMindSporeFiles(const std::string& path, const Shardings* layout) {
+Result<MindSporeFiles> FindMindSporeFiles(const std::string& path, const Shardings* layout, bool partial) {
   MindSporeFiles out;
   if (!Exists(path)) return Status::Invalid(fmt::format("{} does not exist", Printable(path)));
   const bool folder = IsFolder(path), unified = folder && Exists(Below(path, kParamNameMap));
@@ -138,7 +142,7 @@ Result<MindSporeFiles> FindMindSporeFiles(const std::string& path, const Shardin
   }
   if (unified) return FindUnified(path);
   AOA_ASSIGN_OR_RETURN(auto folders, RankFolders(path));
-  if (layout) AOA_RETURN_IF_ERROR(CheckRanks(path, folders, *layout));
+  if (layout) AOA_RETURN_IF_ERROR(CheckRanks(path, folders, *layout, partial, out.absent));
   if (!layout && folders.size() > 1) {
     out.notes.push_back(fmt::format("without a layout the file of one rank is read as a complete one: that of rank_{}",
                                     folders.begin()->first));

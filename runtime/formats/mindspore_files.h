@@ -22,12 +22,13 @@ struct MindSporeFiles {
   };
   MindSporeKind kind = MindSporeKind::kCkpt;
   std::vector<File> files;         // by rank; of a unified folder its parts by name, without hyper_param
+  std::vector<int64_t> absent;     // ranks of the layout that have no folder
   std::vector<std::string> notes;  // what was passed over
 };
 
-// Finds the files at `path`: one for each rank of `layout`, or a complete one where that is null. What is missing or
-// too much is named.
-Result<MindSporeFiles> FindMindSporeFiles(const std::string& path, const Shardings* layout);
+// Finds the files at `path`: one for each rank of `layout`, or a complete one where that is null. What is missing (some
+// ranks may be, if `partial`) or too much is named.
+Result<MindSporeFiles> FindMindSporeFiles(const std::string& path, const Shardings* layout, bool partial = false);
 
 // Whether there is such a checkpoint, by a look at names and first bytes.
 bool LooksLikeMindSpore(const std::string& path);

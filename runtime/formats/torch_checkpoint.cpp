@@ -119,7 +119,7 @@ Status ReadTorchFiles(const std::vector<std::string>& paths, int threads, Schema
     OneFile& one = **read[i];
     if (i == 0) container = one.file.container();
     AOA_ASSIGN_OR_RETURN(uint32_t table, AddTable(paths[i], one, merger, schema));
-    schema.files.push_back({paths[i], one.file.size(), 0, table, 0, nullptr});
+    schema.files.push_back({paths[i], one.file.size(), 0, table, 0, false, nullptr});
     for (const std::string& suspicion : one.file.Suspicions())
       schema.notes.push_back(fmt::format("{}: {}", Printable(paths[i]), suspicion));
     only_tensors &= one.only_tensors;
@@ -150,14 +150,7 @@ Result<TargetFile> LayOutTorchFile(const std::string& path, const std::vector<Ta
   AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, *object, storages));
   std::vector<PlacedTensor> placed;
   for (size_t i = 0; i < members.size(); ++i) placed.push_back({members[i], layout.storages[i]});
-  std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
-  TargetFile file;
-  file.path = path;
-  file.size = layout.size;
-  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
-  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
-  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
-  return file;
+  return TorchTargetFile(path, std::move(layout), std::move(placed));
 }
 
 bool LooksLikeTorch(const std::string& path) {

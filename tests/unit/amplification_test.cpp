@@ -9,6 +9,7 @@
 #include "runtime/formats/paddle_file.h"
 #include "runtime/formats/pickle_writer.h"
 #include "runtime/formats/torch_file.h"
+#include "runtime/formats/torch_json.h"
 #include "tests/unit/checkpoints.h"
 #include "tests/unit/safetensors_files.h"
 #include "tests/unit/scratch.h"
