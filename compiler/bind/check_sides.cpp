@@ -90,10 +90,9 @@ class SideChecker {
     for (size_t i = 0; i < side_.places.size(); ++i) {
       const ast::Place& place = *side_.places[i].node;
       KnowAxis(place.axis, "to place on");
-      if (place.surplus && (place.interleave || !place.by.empty())) {
-        diagnostics_.Error(Code::kPlacement, place.surplus->where, "`surplus` stands beside `by` or `interleave`")
-            .Expected(
-                "one of them: `surplus` deals an uneven rest, `by` says every count, `interleave` deals in rounds");
+      if (place.surplus && !place.by.empty()) {
+        diagnostics_.Error(Code::kPlacement, place.surplus->where, "`surplus` stands beside `by`")
+            .Expected("one of them: `surplus` deals an uneven rest, `by` says every count");
       }
       if (place.interleave && !place.by.empty()) {
         diagnostics_.Error(Code::kPlacement, place.where, "`interleave` stands beside `by`");

@@ -366,6 +366,21 @@ void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& t
   d.Help(fmt::format("`{}@{}~ceil` and `{}@{}~front` cut unevenly", node, axis, node, axis));
 }
 
+// Every round deals as many; what is left of a round's even division goes to its first or last stages, one each.
+Deal DealSurplus(int64_t extent, int64_t stages, int64_t rounds, bool first) {
+  Deal deal;
+  deal.rounds = rounds;
+  deal.stages.resize(static_cast<size_t>(stages));
+  const int64_t round = extent / rounds, left = round % stages;
+  for (int64_t next = 0; next < extent;) {
+    for (int64_t s = 0; s < stages; ++s) {
+      const bool more = first ? s < left : s >= stages - left;
+      for (int64_t i = 0; i < round / stages + more; ++i) deal.stages[static_cast<size_t>(s)].push_back(next++);
+    }
+  }
+  return deal;
+}
+
 std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dimensions& dimensions,
                              diag::Diagnostics& diagnostics) {
   const ast::Place& node = *p.node;
@@ -402,19 +417,16 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
     }
     rounds = *value.integer;
   }
-  if (node.surplus) {
-    std::vector<int64_t> counts(static_cast<size_t>(p.stages), extent / p.stages);
-    for (int64_t i = 0; i < extent % p.stages; ++i)
-      ++counts[static_cast<size_t>(node.surplus->text == "first" ? i : p.stages - 1 - i)];
-    return DealByCounts(counts);
-  }
+  if (node.surplus && extent % rounds == 0) return DealSurplus(extent, p.stages, rounds, node.surplus->text == "first");
   if (auto deal = DealEvenly(extent, p.stages, rounds)) return deal;
-  std::string what = rounds == 1 ? fmt::format("{} stages ({})", p.stages, axis)
-                                 : fmt::format("{} stages ({}) in {} rounds", p.stages, axis, rounds);
+  std::string what = node.surplus  ? fmt::format("{} rounds", rounds)
+                     : rounds == 1 ? fmt::format("{} stages ({})", p.stages, axis)
+                                   : fmt::format("{} stages ({}) in {} rounds", p.stages, axis, rounds);
   auto& d = diagnostics.Error(Code::kPlacement, node.where,
                               fmt::format("{} of `{}` do not divide over {}", extent, p.variable, what));
-  d.Found(fmt::format("{} = {} * {} + {}", extent, p.stages * rounds, extent / (p.stages * rounds),
-                      extent % (p.stages * rounds)));
+  const int64_t parts = node.surplus ? rounds : p.stages * rounds;
+  d.Found(fmt::format("{} = {} * {} + {}", extent, parts, extent / parts, extent % parts));
+  if (node.surplus) return std::nullopt;
   if (std::string legal = SizesThatDivide(extent, rounds); !legal.empty())
     d.Help(fmt::format("{} would do for `{}`", legal, node.axis.text));
   if (!node.interleave) d.Help("`surplus first` or `surplus last` deals an uneven rest, `by [..]` says every count");

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "compiler/diag/suggest.h"
 
@@ -127,13 +131,29 @@ class Likes {
                    replaced.contains(pattern.text());
       if (!known) NothingToRemove(base, pattern, diagnostics_);
     }
-    std::vector<Declaration> out;
-    for (const Declaration& d : base.declarations) {
-      if (!replaced.contains(d.pattern.text()) && !removed.contains(d.pattern.text())) out.push_back(d);
-    }
-    out.insert(out.end(), side.declarations.begin(), side.declarations.end());
-    side.declarations = std::move(out);
+    side.declarations = InPlace(base.declarations, side.declarations, removed);
     side.removed.insert(side.removed.end(), base.removed.begin(), base.removed.end());
+  }
+
+  // The base's declarations, with those of the side's own where they replace some, and the others behind.
+  static std::vector<Declaration> InPlace(const std::vector<Declaration>& base, const std::vector<Declaration>& own,
+                                          const std::set<std::string>& removed) {
+    std::map<std::string, std::vector<const Declaration*>> replacing;
+    for (const Declaration& d : own) replacing[d.pattern.text()].push_back(&d);
+    std::set<std::string> placed;
+    std::vector<Declaration> out;
+    for (const Declaration& d : base) {
+      const std::string name = d.pattern.text();
+      auto it = replacing.find(name);
+      if (removed.contains(name)) continue;
+      if (it == replacing.end()) out.push_back(d);
+      if (it == replacing.end() || !placed.insert(name).second) continue;
+      for (const Declaration* other : it->second) out.push_back(*other);
+    }
+    for (const Declaration& d : own) {
+      if (!placed.contains(d.pattern.text())) out.push_back(d);
+    }
+    return out;
   }
 
   // The side stands for its base on the left of every map. A base that is on the right of maps alone is the hub.

@@ -29,7 +29,17 @@ struct Sharding {
   // The whole shape that `cuts` speaks of, where it may have more axes than the tensor: one for each cut. Empty: the
   // tensor's own axes.
   Shape seen_as;
+  // By axis of the tensor: equal parts that follow each other and are cut each on its own, so that a rank's block has
+  // a piece of all of them. Empty: one part each. Only the cuts of a side's own types have such.
+  std::vector<int64_t> parts = {};
   auto operator<=>(const Sharding&) const = default;
+};
+
+// What a writer wants to be told of how its target's tensors are cut.
+enum class WantedCuts {
+  kNone,
+  kRuns,    // the cuts of files' axes into runs, or of equal parts of an axis into runs
+  kBlocks,  // how the ranks' blocks lie side by side, whatever they are of
 };
 
 // The cuts of all tensors of a checkpoint. Ranks are numbered stage by stage.

@@ -261,6 +261,10 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   write.prefix = options.prefix;
   if (config) write.config = config->dump(2) + "\n";
   write.iteration = source.schema.iteration;
+  write.number = [&](const std::string& name) -> std::optional<int64_t> {
+    const nlohmann::json value = compiled.program.dimensions->ConfigValue(name, compiled.program.ends.size() - 1);
+    return value.is_number_integer() ? std::optional(value.get<int64_t>()) : std::nullopt;
+  };
   if (source.format == format) write.preserved = source.schema.preserved;
   auto lay_out = [&](const TargetContent& content) -> std::optional<TargetLayout> {
     auto layout = format->LayOut(content, write);
@@ -272,7 +276,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     return *std::move(layout);
   };
   plan::Resources wanted = resources;
-  wanted.shardings = format->HasLayouts();
+  wanted.cuts = format->WantsCuts();
   auto plan = plan::BuildPlan(compiled.program, compiled.index, source.schema, lay_out, options.ranks, wanted,
                               session.diagnostics);
   if (!plan) return std::nullopt;

@@ -41,7 +41,7 @@ class Builder {
 
   std::optional<Plan> Build(const LayOut& lay_out, const std::vector<int64_t>& ranks) {
     plan_.chains.emplace_back();
-    auto content = MakeContent(program_, index_, schema_, to_layouts_, ranks, resources_.shardings, diagnostics_);
+    auto content = MakeContent(program_, index_, schema_, to_layouts_, ranks, resources_.cuts, diagnostics_);
     if (!content || diagnostics_.HasErrors()) return std::nullopt;
     auto layout = lay_out(content->target);
     if (!layout) return std::nullopt;

@@ -17,7 +17,7 @@ struct Resources {
   std::function<uint64_t()> held;  // asked once the plan is made: what the process holds of that; empty: the plan alone
   int threads = 1;                 // at most; fewer where the memory does not hold a job for each
   bool check_replicas = false;
-  bool shardings = false;       // the writer keeps the cuts of every tensor beside its files
+  WantedCuts cuts = WantedCuts::kNone;
   bool in_order = false;        // the output is a stream (a digest), so jobs are ranges, never tiles
   int64_t part = 1, parts = 1;  // --part i/n: this run does the i-th share of the jobs
 };

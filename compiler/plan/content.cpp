@@ -38,7 +38,7 @@ class ContentMaker {
         layouts_(layouts),
         diagnostics_(diagnostics) {}
 
-  std::optional<Content> Make(std::vector<int64_t> ranks, bool shardings) {
+  std::optional<Content> Make(std::vector<int64_t> ranks, WantedCuts cuts) {
     OrderFamilies();
     Collect();
     if (diagnostics_.HasErrors()) return std::nullopt;
@@ -49,7 +49,7 @@ class ContentMaker {
     out.target.has_mesh = end_.has_mesh;
     out.target.mesh = end_.mesh.ToString();
     out.target.axes = end_.mesh;
-    out.target.shardings = end_.shardings ? end_.shardings : shardings ? OwnShardings() : nullptr;
+    out.target.shardings = end_.shardings ? end_.shardings : OwnShardings(cuts);
     out.target.layout_given = end_.shardings != nullptr;
     for (const bind::Placement& p : end_.placements) out.target.rounds = std::max(out.target.rounds, p.deal.rounds);
     std::map<std::string, uint32_t> tables;
@@ -116,7 +116,8 @@ class ContentMaker {
   }
 
   // The cuts of the side's own types; null where names are numbered locally, for then a name says too little.
-  std::shared_ptr<const Shardings> OwnShardings() const {
+  std::shared_ptr<const Shardings> OwnShardings(WantedCuts cuts) const {
+    if (cuts == WantedCuts::kNone) return nullptr;
     for (const bind::Placement& p : end_.placements) {
       if (p.node->numbered_locally) return nullptr;
     }
@@ -127,6 +128,7 @@ class ContentMaker {
       tensors.push_back(item.id);
       items[item.id] = &item;
     }
+    if (cuts == WantedCuts::kBlocks) return BlocksOf(end_, tensors);
     return ShardingsOf(end_, tensors, [&](TensorId id, int64_t rank) { return Holds(*items.at(id), rank); });
   }
 
@@ -302,9 +304,9 @@ Shape ScaleShape(const Shape& weight, const std::vector<int64_t>& blocks) {
 }
 
 std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source,
-                                   Layouts& layouts, const std::vector<int64_t>& ranks, bool shardings,
+                                   Layouts& layouts, const std::vector<int64_t>& ranks, WantedCuts cuts,
                                    diag::Diagnostics& diagnostics) {
-  return ContentMaker(program, index, source, layouts, diagnostics).Make(ranks, shardings);
+  return ContentMaker(program, index, source, layouts, diagnostics).Make(ranks, cuts);
 }
 
 }  // namespace aoa::plan

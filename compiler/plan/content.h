@@ -25,9 +25,9 @@ struct Content {
 
 // The content of the target for these ranks (all if empty). Nothing if a diagnostic was reported. Deterministic;
 // tensors of consecutive declarations with the same name variables are ordered by their numbers first (layer by layer).
-// `shardings`: the content says how each tensor is cut.
+// `cuts`: the content says how each tensor is cut.
 std::optional<Content> MakeContent(const bind::Program& program, const index::IndexProgram& index, const Schema& source,
-                                   Layouts& layouts, const std::vector<int64_t>& ranks, bool shardings,
+                                   Layouts& layouts, const std::vector<int64_t>& ranks, WantedCuts cuts,
                                    diag::Diagnostics& diagnostics);
 
 // The shape of the block scales of a weight's block.

@@ -89,7 +89,10 @@ uint64_t LargestJob(const Plan& plan) {
     }
     const Plan::BlockProgram& program = plan.programs[agreement.program];
     int64_t chunk = std::min(program.chunk, program.elements) * program.width;
-    worst = std::max(worst, 2 * static_cast<uint64_t>(chunk) + program.staging);
+    const uint64_t staging = agreement.stored == Plan::kNoProgram
+                                 ? program.staging
+                                 : std::max(program.staging, plan.programs[agreement.stored].staging);
+    worst = std::max(worst, 2 * static_cast<uint64_t>(chunk) + staging);
   }
   return worst;
 }

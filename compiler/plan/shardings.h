@@ -15,4 +15,10 @@ namespace aoa::plan {
 std::shared_ptr<const Shardings> ShardingsOf(const bind::End& end, const std::vector<bind::TensorId>& tensors,
                                              const std::function<bool(bind::TensorId, int64_t rank)>& holds);
 
+// How the ranks' blocks lie side by side, seen from a framework that knows a tensor only as its blocks: for each axis
+// the mesh axes whose coordinates number the blocks along it. The blocks of a sum, which are no runs of the whole, are
+// placed like others. Ranks are those of the whole mesh: one stage, which holds all. Null if blocks differ in size or
+// repeat.
+std::shared_ptr<const Shardings> BlocksOf(const bind::End& end, const std::vector<bind::TensorId>& tensors);
+
 }  // namespace aoa::plan

@@ -42,10 +42,10 @@ void CompositeSchema::Begin(std::string label, int64_t rank) {
 }
 
 Result<StoredTensor*> CompositeSchema::AddTensor(std::string_view name, DType dtype, const Shape& shape,
-                                                 std::optional<DType> held) {
+                                                 std::optional<DType> held, bool chunk) {
   StoredTensor stored;
   stored.name = schema_.names.Intern(name);
-  if (!names_.insert(stored.name).second)
+  if (!names_.insert(stored.name).second && !chunk)
     return Status::Invalid(fmt::format("{}: there are two tensors {}", Printable(file_.path), Quote(name)));
   stored.shape = merger_.InternShape(shape);
   stored.dtype = dtype;
@@ -71,9 +71,9 @@ Status CompositeSchema::AddPart(const StoredPart& part, std::string_view name) {
   return Status();
 }
 
-Status CompositeSchema::Add(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
-                            std::optional<DType> held) {
-  AOA_ASSIGN_OR_RETURN(StoredTensor * stored, AddTensor(name, dtype, shape, held));
+Status CompositeSchema::AddParts(std::string_view name, DType dtype, const Shape& shape,
+                                 std::span<const StoredPart> parts, std::optional<DType> held, bool chunk) {
+  AOA_ASSIGN_OR_RETURN(StoredTensor * stored, AddTensor(name, dtype, shape, held, chunk));
   for (const StoredPart& part : parts) AOA_RETURN_IF_ERROR(AddPart(part, name));
   stored->bytes = file_.size - stored->begin;
   auto needed = static_cast<uint64_t>(ElementCount(shape)) * static_cast<uint64_t>(Width(held.value_or(dtype)));
@@ -82,9 +82,14 @@ Status CompositeSchema::Add(std::string_view name, DType dtype, const Shape& sha
                                      aoa::ToString(shape), stored->bytes, needed));
 }
 
+Status CompositeSchema::Add(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
+                            std::optional<DType> held) {
+  return AddParts(name, dtype, shape, parts, held, false);
+}
+
 Status CompositeSchema::AddChunk(std::string_view name, DType dtype, const Shape& shape,
                                  std::span<const StoredPart> parts, const Shape& whole, const Shape& at) {
-  AOA_RETURN_IF_ERROR(Add(name, dtype, shape, parts));
+  AOA_RETURN_IF_ERROR(AddParts(name, dtype, shape, parts, std::nullopt, true));
   table_.back().whole = merger_.InternShape(whole);
   table_.back().at = merger_.InternShape(at);
   return Status();
@@ -92,7 +97,7 @@ Status CompositeSchema::AddChunk(std::string_view name, DType dtype, const Shape
 
 Status CompositeSchema::AddStrided(std::string_view name, DType dtype, const Shape& shape, const Shape& strides,
                                    const StoredPart& part, std::optional<DType> held) {
-  AOA_ASSIGN_OR_RETURN(StoredTensor * stored, AddTensor(name, dtype, shape, held));
+  AOA_ASSIGN_OR_RETURN(StoredTensor * stored, AddTensor(name, dtype, shape, held, false));
   AOA_RETURN_IF_ERROR(AddPart(part, name));
   stored->bytes = file_.size - stored->begin;
   stored->strides = merger_.InternShape(strides);
@@ -101,7 +106,7 @@ Status CompositeSchema::AddStrided(std::string_view name, DType dtype, const Sha
 
 Status CompositeSchema::AddNumber(std::string_view name, DType dtype, uint64_t bits) {
   static_assert(std::endian::native == std::endian::little);
-  AOA_ASSIGN_OR_RETURN(StoredTensor * stored, AddTensor(name, dtype, {}, std::nullopt));
+  AOA_ASSIGN_OR_RETURN(StoredTensor * stored, AddTensor(name, dtype, {}, std::nullopt, false));
   stored->bytes = static_cast<uint64_t>(Width(dtype));
   number_stretches_.push_back(stretches_.size());
   stretches_.push_back({file_.size, stored->bytes, kNoStore, numbers_.size()});  // its store is made at the end

@@ -42,7 +42,7 @@ class CompositeSchema {
   // if that is given: see StoredTensor).
   Status Add(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
              std::optional<DType> held = {});
-  // A chunk: `shape` of a whole tensor, from `at` on (see StoredTensor).
+  // A chunk: `shape` of a whole tensor, from `at` on (see StoredTensor). A file may have several of one tensor.
   Status AddChunk(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
                   const Shape& whole, const Shape& at);
   // A tensor in one part, of which only the elements at these strides are its own.
@@ -55,7 +55,10 @@ class CompositeSchema {
   void End();
 
  private:
-  Result<StoredTensor*> AddTensor(std::string_view name, DType dtype, const Shape& shape, std::optional<DType> held);
+  Result<StoredTensor*> AddTensor(std::string_view name, DType dtype, const Shape& shape, std::optional<DType> held,
+                                  bool chunk);
+  Status AddParts(std::string_view name, DType dtype, const Shape& shape, std::span<const StoredPart> parts,
+                  std::optional<DType> held, bool chunk);
   Status AddPart(const StoredPart& part, std::string_view name);
 
   Schema& schema_;

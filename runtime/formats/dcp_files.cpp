@@ -7,54 +7,86 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "compiler/core/text.h"
+#include "runtime/formats/dcp_target.h"
 #include "runtime/formats/parallel.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/schema_merge.h"
 #include "runtime/formats/torch_dtype.h"
-#include "runtime/formats/torch_writer.h"
 
 namespace aoa::formats {
 namespace {
 
 namespace fs = std::filesystem;
 
+// Looks into the object that a chunk is.
+Result<DcpStoredChunk> ReadChunk(const std::string& folder, const DcpTensor& tensor, const DcpChunk& chunk) {
+  const DcpItem& item = chunk.item;
+  DcpStoredChunk out;
+  out.path = (fs::path(folder) / item.file).native();
+  auto fail = [&](Status status) {
+    return std::move(status).WithContext(fmt::format("the chunk at {} of {}", ToString(chunk.at), Quote(tensor.name)));
+  };
+  if (Status status = CheckDcpItem(out.path, item, out.size); !status.ok()) return fail(std::move(status));
+  auto file = TorchFile::OpenPart(out.path, item.offset, item.offset + item.length);
+  if (!file.ok()) return fail(std::move(file).status());
+  auto stored = file->TensorOf(file->root(), tensor.name);
+  if (!stored.ok()) return fail(std::move(stored).status().WithContext(Printable(out.path)));
+  if (!*stored)
+    return fail(Status::Invalid(fmt::format("{}: byte {}: this is no tensor", Printable(out.path), item.offset)));
+  out.stored = **std::move(stored);
+  if (out.stored.shape != chunk.shape || out.stored.dtype != tensor.dtype)
+    return fail(Status::Invalid(fmt::format("{}: byte {}: it is {} {}, the metadata say {} {}", Printable(out.path),
+                                            item.offset, Name(out.stored.dtype), ToString(out.stored.shape),
+                                            Name(tensor.dtype), ToString(chunk.shape))));
+  return out;
+}
+
 struct ChunkOf {
   const DcpTensor* tensor = nullptr;
   const DcpChunk* chunk = nullptr;
   std::string name;
-  TorchTensor stored;
 };
 
-// Looks into the object that a chunk is.
-Status ReadChunk(const std::string& path, ChunkOf& chunk, uint64_t& size) {
-  const DcpItem& item = chunk.chunk->item;
-  auto fail = [&](Status status) {
-    return std::move(status).WithContext(
-        fmt::format("the chunk at {} of {}", ToString(chunk.chunk->at), Quote(chunk.tensor->name)));
-  };
-  std::error_code error;
-  size = fs::file_size(path, error);
-  if (error) return fail(Status::Invalid(fmt::format("{} is not there", Printable(path))));
-  if (item.offset > size || item.length > size - item.offset)
-    return fail(Status::Invalid(fmt::format("it would be the {} bytes from byte {} on of {}, which has {}", item.length,
-                                            item.offset, Printable(path), size)));
-  auto file = TorchFile::OpenPart(path, item.offset, item.offset + item.length);
-  if (!file.ok()) return fail(std::move(file).status());
-  auto tensor = file->TensorOf(file->root(), chunk.tensor->name);
-  if (!tensor.ok()) return fail(std::move(tensor).status().WithContext(Printable(path)));
-  if (!*tensor)
-    return fail(Status::Invalid(fmt::format("{}: byte {}: this is no tensor", Printable(path), item.offset)));
-  chunk.stored = **std::move(tensor);
-  if (chunk.stored.shape != chunk.chunk->shape || chunk.stored.dtype != chunk.tensor->dtype)
-    return fail(Status::Invalid(fmt::format("{}: byte {}: it is {} {}, the metadata say {} {}", Printable(path),
-                                            item.offset, Name(chunk.stored.dtype), ToString(chunk.stored.shape),
-                                            Name(chunk.tensor->dtype), ToString(chunk.chunk->shape))));
-  return Status();
+Result<std::vector<DcpStoredChunk>> ReadChunks(const std::string& folder, const std::vector<ChunkOf>& chunks,
+                                               int threads) {
+  std::vector<std::optional<Result<DcpStoredChunk>>> read(chunks.size());
+  ParallelFor(chunks.size(), threads,
+              [&](size_t i) { read[i] = ReadChunk(folder, *chunks[i].tensor, *chunks[i].chunk); });
+  std::vector<DcpStoredChunk> out;
+  for (auto& chunk : read) {
+    if (!chunk->ok()) return std::move(*chunk).status();
+    out.push_back(*std::move(*chunk));
+  }
+  return out;
 }
 
 }  // namespace
+
+Status CheckDcpItem(const std::string& path, const DcpItem& item, uint64_t& size) {
+  std::error_code error;
+  size = fs::file_size(path, error);
+  if (error) return Status::Invalid(fmt::format("{} is not there", Printable(path)));
+  if (item.offset <= size && item.length <= size - item.offset) return Status();
+  return Status::Invalid(fmt::format("it would be the {} bytes from byte {} on of {}, which has {}", item.length,
+                                     item.offset, Printable(path), size));
+}
+
+Result<std::vector<DcpStoredChunk>> LocateDcpChunks(const std::string& folder, const DcpTensor& tensor, int threads) {
+  std::vector<ChunkOf> chunks;
+  for (const DcpChunk& chunk : tensor.chunks) chunks.push_back({&tensor, &chunk, {}});
+  return ReadChunks(folder, chunks, threads);
+}
+
+Result<TorchFile> OpenDcpObject(const std::string& folder, const DcpItem& item) {
+  const std::string path = (fs::path(folder) / item.file).native();
+  uint64_t size = 0;
+  AOA_RETURN_IF_ERROR(CheckDcpItem(path, item, size));
+  return TorchFile::OpenPart(path, item.offset, item.offset + item.length);
+}
 
 Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int threads, const DcpName& keep,
                     Schema& schema) {
@@ -62,31 +94,27 @@ Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int 
   for (const DcpTensor& tensor : metadata.tensors) {
     std::string name = keep(tensor);
     if (name.empty()) continue;
-    for (const DcpChunk& chunk : tensor.chunks) files[chunk.item.file].push_back({&tensor, &chunk, name, {}});
+    for (const DcpChunk& chunk : tensor.chunks) files[chunk.item.file].push_back({&tensor, &chunk, name});
   }
   SchemaMerger merger(schema);
   for (auto& [name, chunks] : files) {
-    const std::string path = (fs::path(folder) / name).native();
-    std::vector<std::optional<Status>> read(chunks.size());
-    std::vector<uint64_t> sizes(chunks.size());
-    ParallelFor(chunks.size(), threads, [&](size_t i) { read[i] = ReadChunk(path, chunks[i], sizes[i]); });
+    AOA_ASSIGN_OR_RETURN(std::vector<DcpStoredChunk> read, ReadChunks(folder, chunks, threads));
     SchemaTable table;
     for (size_t i = 0; i < chunks.size(); ++i) {
-      AOA_RETURN_IF_ERROR(std::move(*read[i]));
-      const ChunkOf& chunk = chunks[i];
+      const TorchTensor& tensor = read[i].stored;
       StoredTensor stored;
-      stored.name = schema.names.Intern(chunk.name);
-      stored.shape = merger.InternShape(chunk.stored.shape);
-      stored.dtype = chunk.stored.dtype;
-      stored.begin = chunk.stored.offset;
-      stored.bytes = chunk.stored.bytes;
-      if (!chunk.stored.row_major) stored.strides = merger.InternShape(chunk.stored.strides);
-      stored.whole = merger.InternShape(chunk.tensor->shape);
-      stored.at = merger.InternShape(chunk.chunk->at);
+      stored.name = schema.names.Intern(chunks[i].name);
+      stored.shape = merger.InternShape(tensor.shape);
+      stored.dtype = tensor.dtype;
+      stored.begin = tensor.offset;
+      stored.bytes = tensor.bytes;
+      if (!tensor.row_major) stored.strides = merger.InternShape(tensor.strides);
+      stored.whole = merger.InternShape(chunks[i].tensor->shape);
+      stored.at = merger.InternShape(chunks[i].chunk->at);
       table.push_back(stored);
     }
     std::stable_sort(table.begin(), table.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-    schema.files.push_back({path, sizes.front(), 0, merger.Add(std::move(table)), 0, nullptr});
+    schema.files.push_back({read[0].path, read[0].size, 0, merger.Add(std::move(table)), 0, nullptr});
   }
   return Status();
 }
@@ -99,67 +127,28 @@ RowRange RowsOf(const Shape& shape, int64_t rank, int64_t ranks) {
 
 namespace {
 
-// One rank's file while it is laid out.
-class RankFile {
- public:
-  RankFile(std::string path, int64_t rank, int64_t ranks) : path_(std::move(path)), rank_(rank), ranks_(ranks) {}
-
-  // Adds the rank's rows of a tensor. Nothing if it has none.
-  Result<std::optional<DcpChunk>> Add(const TargetTensor& tensor, uint32_t number) {
-    RowRange rows = RowsOf(tensor.shape, rank_, ranks_);
-    if (rows.count == 0 && !(rank_ == 0 && ElementCount(tensor.shape) == 0)) return std::nullopt;
-    DcpChunk chunk;
-    chunk.shape = tensor.shape;
-    chunk.at.assign(tensor.shape.size(), 0);
-    int64_t row = 1;
-    if (!tensor.shape.empty()) {
-      chunk.at[0] = rows.first;
-      chunk.shape[0] = rows.count;
-      for (size_t i = 1; i < tensor.shape.size(); ++i) row *= tensor.shape[i];
-    }
-    pickle::Tree tree;
-    TorchStorages storages(TorchFile::Container::kZip, tree);
-    const pickle::Value* value = storages.Tensor(tensor.dtype, chunk.shape);
-    AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch("archive", *value, storages));
-    chunk.item = {path_.substr(path_.rfind('/') + 1), size_, layout.size};
-    for (Insert& insert : layout.inserts) {
-      insert.offset += size_;
-      inserts_.push_back(std::move(insert));
-    }
-    for (Checksum& checksum : layout.checksums) {
-      checksum.begin += size_;
-      for (uint64_t& place : checksum.places) place += size_;
-      checksums_.push_back(std::move(checksum));
-    }
-    const uint64_t place = size_ + layout.storages[0];
-    if (tensor.scalar)
-      placed_.push_back({number, place});
-    else
-      placed_.push_back({number, place, rows.first * row, rows.count * row});
-    size_ += layout.size;
-    return chunk;
+// Adds a rank's rows of a tensor to its file. Nothing if it has none.
+Result<std::optional<DcpChunk>> AddRows(const TargetTensor& tensor, uint32_t number, int64_t rank, int64_t ranks,
+                                        DcpTargetFile& file) {
+  const RowRange rows = RowsOf(tensor.shape, rank, ranks);
+  if (rows.count == 0 && !(rank == 0 && ElementCount(tensor.shape) == 0)) return std::nullopt;
+  DcpChunk chunk;
+  chunk.shape = tensor.shape;
+  chunk.at.assign(tensor.shape.size(), 0);
+  int64_t row = 1;
+  if (!tensor.shape.empty()) {
+    chunk.at[0] = rows.first;
+    chunk.shape[0] = rows.count;
+    for (size_t i = 1; i < tensor.shape.size(); ++i) row *= tensor.shape[i];
   }
-
-  TargetFile Finish(uint32_t table) && {
-    TargetFile file;
-    file.path = path_;
-    file.rank = rank_;
-    file.table = table;
-    file.size = size_;
-    file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed_));
-    file.inserts = std::make_shared<const std::vector<Insert>>(std::move(inserts_));
-    file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(checksums_));
-    return file;
+  if (tensor.scalar) {
+    AOA_ASSIGN_OR_RETURN(chunk.item, file.AddScalar(tensor.dtype, chunk.shape, number));
+  } else {
+    const DcpRun run{number, rows.first * row, rows.count * row, 0};
+    AOA_ASSIGN_OR_RETURN(chunk.item, file.AddChunk(tensor.dtype, chunk.shape, std::span(&run, 1)));
   }
-
- private:
-  std::string path_;
-  int64_t rank_, ranks_;
-  uint64_t size_ = 0;
-  std::vector<PlacedTensor> placed_;
-  std::vector<Insert> inserts_;
-  std::vector<Checksum> checksums_;
-};
+  return chunk;
+}
 
 }  // namespace
 
@@ -175,9 +164,9 @@ Result<TargetLayout> LayOutDcpFiles(const TargetContent& content, const std::str
   }
   size_t next = 0;
   for (int64_t rank = 0; rank < ranks; ++rank) {  // of ranks that are not written the metadata speak as well
-    RankFile file(fmt::format("{}__{}_0.distcp", folder, rank), rank, ranks);
+    DcpTargetFile file(fmt::format("{}__{}_0.distcp", folder, rank), rank);
     for (uint32_t i = 0; i < table.size(); ++i) {
-      AOA_ASSIGN_OR_RETURN(auto chunk, file.Add(table[i], i));
+      AOA_ASSIGN_OR_RETURN(auto chunk, AddRows(table[i], i, rank, ranks, file));
       if (chunk) metadata.tensors[i].chunks.push_back(*std::move(chunk));
     }
     while (next < content.ranks.size() && content.ranks[next].first < rank) ++next;

@@ -9,6 +9,7 @@
 #include "compiler/core/schema.h"
 #include "runtime/formats/dcp_metadata.h"
 #include "runtime/formats/format.h"
+#include "runtime/formats/torch_file.h"
 
 namespace aoa::formats {
 
@@ -17,6 +18,20 @@ namespace aoa::formats {
 using DcpName = std::function<std::string(const DcpTensor&)>;
 Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int threads, const DcpName& keep,
                     Schema& schema);
+
+// Where a chunk's bytes lie: the tensor in the file with its offset.
+struct DcpStoredChunk {
+  std::string path;
+  uint64_t size = 0;  // of the file
+  TorchTensor stored;
+};
+// The chunks of one tensor, in the order of the metadata.
+Result<std::vector<DcpStoredChunk>> LocateDcpChunks(const std::string& folder, const DcpTensor& tensor, int threads);
+
+// That an item lies within its file, whose size is said.
+Status CheckDcpItem(const std::string& path, const DcpItem& item, uint64_t& size);
+// An object of the folder that is no tensor.
+Result<TorchFile> OpenDcpObject(const std::string& folder, const DcpItem& item);
 
 // The rows of a tensor that a rank of several stores, as torch.chunk deals them: [first, first + count).
 struct RowRange {

@@ -196,7 +196,7 @@ class MetadataWriter {
     Value* root = New(std::string(kClasses) + "Metadata");
     Value* state = tree.Dict();
     tree.Set(state, "state_dict_metadata", entries);
-    tree.Set(state, "planner_data", paths);
+    tree.Set(state, "planner_data", metadata.paths ? paths : tree.None());
     tree.Set(state, "storage_data", places);
     tree.Set(state, "storage_meta", tree.None());
     tree.Set(state, "version", tree.Text("1.0.0"));

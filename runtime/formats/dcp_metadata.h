@@ -41,6 +41,7 @@ struct DcpTensor {
 struct DcpMetadata {
   std::vector<DcpTensor> tensors;        // in the order of the file
   std::map<std::string, DcpItem> bytes;  // other objects, by name
+  bool paths = true;                     // written: the metadata say which dictionaries names lead through
 };
 
 // Reads `.metadata` of a folder, and checks that every tensor is tiled by its chunks and every chunk has its place.

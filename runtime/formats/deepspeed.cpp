@@ -1,5 +1,7 @@
 #include "runtime/formats/deepspeed.h"
 
+#include <algorithm>
+
 #include "runtime/formats/companions.h"
 #include "runtime/formats/deepspeed_files.h"
 #include "runtime/formats/deepspeed_reader.h"
@@ -24,6 +26,12 @@ Result<TargetLayout> DeepSpeedFormat::LayOut(const TargetContent& content, const
   return layout;
 }
 
-std::vector<std::string> DeepSpeedFormat::Companions(const std::string& path) const { return ModelCompanions(path); }
+std::vector<std::string> DeepSpeedFormat::Companions(const std::string& path) const {
+  std::vector<std::string> names = ModelCompanions(path);
+  std::erase_if(names, [](const std::string& name) {  // they read no other format; ours keeps them
+    return std::find(kDeepSpeedScripts.begin(), kDeepSpeedScripts.end(), name) != kDeepSpeedScripts.end();
+  });
+  return names;
+}
 
 }  // namespace aoa::formats

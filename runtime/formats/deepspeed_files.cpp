@@ -257,6 +257,15 @@ Result<DeepSpeedFiles> FindDeepSpeedFiles(const std::string& path) {
   return out;
 }
 
+std::optional<int64_t> StepsInTag(std::string_view tag) {
+  if (tag.ends_with(kUniversalEnd)) tag.remove_suffix(kUniversalEnd.size());
+  tag.remove_prefix(tag.find_last_not_of("0123456789") + 1);  // npos + 1 is 0
+  int64_t steps = 0;
+  auto [end, error] = std::from_chars(tag.data(), tag.data() + tag.size(), steps);
+  if (error != std::errc()) return std::nullopt;
+  return steps;
+}
+
 bool LooksLikeDeepSpeed(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return false;

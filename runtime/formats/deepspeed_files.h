@@ -12,6 +12,7 @@
 // Source: deepspeed/runtime/engine.py and deepspeed/runtime/pipe/module.py, and files of DeepSpeed 0.19.8.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -62,6 +63,13 @@ struct DeepSpeedFiles {
 // Finds the files at a path: a folder with `latest`, or that of a tag. Every rank has its files, or the message lists
 // the missing ones.
 Result<DeepSpeedFiles> FindDeepSpeedFiles(const std::string& path);
+
+// Scripts that DeepSpeed puts into every checkpoint, beside the folder of the tag.
+constexpr std::array<std::string_view, 2> kDeepSpeedScripts = {"zero_to_fp32.py", "zero_to_torch.py"};
+
+constexpr std::string_view kUniversalEnd = "_universal";  // of a tag
+// The number that a tag ends in ("global_step2500", also before kUniversalEnd): the steps that its trainer counts.
+std::optional<int64_t> StepsInTag(std::string_view tag);
 
 // Whether FindDeepSpeedFiles would find any.
 bool LooksLikeDeepSpeed(const std::string& path);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
@@ -17,10 +18,13 @@
 #include "runtime/formats/parallel.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_checkpoint.h"
+#include "runtime/formats/torch_json.h"
+#include "runtime/io/file.h"
 
 namespace aoa::formats {
 namespace {
 
+namespace fs = std::filesystem;
 using pickle::Value;
 using Kind = Value::Kind;
 
@@ -357,9 +361,9 @@ class Reader {
   }
 
   void Keep() {
-    auto kept = std::make_shared<DeepSpeedKept>();
-    kept->tag = files_.tag;
+    auto kept = KeepDeepSpeed(files_);
     if (!models_.empty()) {
+      schema_.iteration = NumberIn(models_[0]->root().Find("global_steps"));
       if (const Value* args = models_[0]->root().Find("args")) schema_.config = JsonOf(*args).dump();
     }
     const std::string model = models_.empty() ? "" : models_[0]->path();
@@ -400,6 +404,17 @@ Result<std::vector<TorchFile>> OpenTorchFiles(const std::vector<std::string>& pa
   return out;
 }
 
+std::shared_ptr<DeepSpeedKept> KeepDeepSpeed(const DeepSpeedFiles& files) {
+  constexpr uint64_t kLongestScript = 1 << 20;
+  auto kept = std::make_shared<DeepSpeedKept>();
+  kept->tag = files.tag;
+  for (std::string_view name : kDeepSpeedScripts) {
+    auto text = io::ReadSmallFile((fs::path(files.folder) / ".." / name).native(), kLongestScript);
+    if (text.ok()) kept->scripts.push_back({std::string(name), *std::move(text)});
+  }
+  return kept;
+}
+
 void NoteSuspicions(const TorchFile& file, Schema& schema) {
   for (const std::string& suspicion : file.Suspicions())
     schema.notes.push_back(fmt::format("{}: {}", Printable(file.path()), suspicion));
@@ -419,11 +434,14 @@ Result<Schema> ReadDeepSpeed(const std::string& path, const ReadOptions& options
   schema.path = path;
   schema.format = "deepspeed";
   schema.notes = files.notes;
+  const auto steps = StepsInTag(files.tag);
   if (files.universal()) {
     AOA_RETURN_IF_ERROR(ReadUniversal(files, options.threads, schema));
   } else {
     AOA_RETURN_IF_ERROR(Reader(std::move(files), options, schema).Read());
   }
+  // A trainer around DeepSpeed counts its own steps, and names the folder by them.
+  if (steps) schema.iteration = steps;
   if (schema.config.empty()) {
     AOA_ASSIGN_OR_RETURN(schema.config, ReadConfig(path));
   }

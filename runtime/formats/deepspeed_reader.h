@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "compiler/core/layout.h"
 #include "compiler/core/schema.h"
 #include "compiler/core/status.h"
 #include "runtime/formats/deepspeed_files.h"
@@ -20,12 +21,16 @@ struct DeepSpeedKept : Preserved {
   std::string tag;
   std::optional<TorchFile> model;
   std::optional<TorchFile> optimizer;
+  std::vector<ExtraFile> scripts;  // DeepSpeed's own, which read its checkpoints
 };
 
 Result<Schema> ReadDeepSpeed(const std::string& path, const ReadOptions& options);
 
 // The folders of a universal checkpoint's parameters. `schema` has its path and format.
 Status ReadUniversal(const DeepSpeedFiles& files, int threads, Schema& schema);
+
+// What every reader keeps: the tag and the scripts. Scripts that cannot be read are left behind.
+std::shared_ptr<DeepSpeedKept> KeepDeepSpeed(const DeepSpeedFiles& files);
 
 // Opens files side by side, in their order.
 Result<std::vector<TorchFile>> OpenTorchFiles(const std::vector<std::string>& paths, int threads);

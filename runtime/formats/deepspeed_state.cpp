@@ -8,6 +8,7 @@
 
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/torch_dtype.h"
+#include "runtime/formats/torch_json.h"
 #include "runtime/formats/torch_surroundings.h"
 
 namespace aoa::formats {
@@ -18,7 +19,6 @@ using pickle::Tree;
 using pickle::Value;
 
 constexpr std::string_view kVersion = "0.19.8";  // whose form the files have
-constexpr std::string_view kUniversalEnd = "_universal";
 
 const Value* OptimizerKey(const TorchFile& file, std::string_view key) {
   return FindPath(file.root(), {"optimizer_state_dict", key});
@@ -26,11 +26,12 @@ const Value* OptimizerKey(const TorchFile& file, std::string_view key) {
 
 }  // namespace
 
-DeepSpeedState::DeepSpeedState(const DeepSpeedKept* kept, const std::string& config, const DeepSpeedMesh& mesh,
+DeepSpeedState::DeepSpeedState(const DeepSpeedKept* kept, const WriteOptions& options, const DeepSpeedMesh& mesh,
                                int64_t stage, DType dtype)
-    : kept_(kept), target_(json::parse(config, nullptr, false)), mesh_(mesh), dtype_(dtype) {
+    : kept_(kept), target_(json::parse(options.config, nullptr, false)), mesh_(mesh), dtype_(dtype) {
   if (!target_.is_object()) target_ = json::object();
-  if (const Value* value = KeptInModel("global_steps")) steps_ = NumberIn(value).value_or(0);
+  steps_ = options.iteration.value_or(0);
+  if (const Value* value = KeptInModel("global_steps")) steps_ = NumberIn(value).value_or(steps_);
   tag_ = kept_ ? kept_->tag : "";
   if (tag_.ends_with(kUniversalEnd)) tag_.resize(tag_.size() - kUniversalEnd.size());
   if (tag_.empty()) tag_ = fmt::format("global_step{}", steps_);

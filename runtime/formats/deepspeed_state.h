@@ -15,13 +15,15 @@ namespace aoa::formats {
 
 class DeepSpeedState {
  public:
-  // `kept` may be null. `config`: the target's configuration, JSON or empty; `stage` that of ZeRO, 0 without.
-  DeepSpeedState(const DeepSpeedKept* kept, const std::string& config, const DeepSpeedMesh& mesh, int64_t stage,
+  // `kept` may be null; `stage` is that of ZeRO, 0 without.
+  DeepSpeedState(const DeepSpeedKept* kept, const WriteOptions& options, const DeepSpeedMesh& mesh, int64_t stage,
                  DType dtype);
 
   // The name of the checkpoint's folder: the source's, or one of the form that DeepSpeed uses.
   const std::string& tag() const { return tag_; }
   int64_t steps() const { return steps_; }
+  // The source's scripts.
+  std::vector<ExtraFile> scripts() const { return kept_ ? kept_->scripts : std::vector<ExtraFile>(); }
 
   // What a file of model states holds. `module` and `shapes` may be None; `pipeline`: with the arguments of the run.
   Result<const pickle::Value*> Model(const pickle::Value* module, const pickle::Value* shapes, bool pipeline,

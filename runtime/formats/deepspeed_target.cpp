@@ -131,15 +131,16 @@ const Value* DeepSpeedFile::Scalar(uint32_t member) {
   return storages_.Tensor(table_[member].dtype, {});
 }
 
-const Value* DeepSpeedFile::Flat(DType dtype, int64_t length, const std::vector<Window>& windows) {
+const Value* DeepSpeedFile::Flat(DType dtype, int64_t length, const std::vector<Window>& windows, bool trained) {
   const uint32_t storage = storages_.Add(dtype, length);
   for (const Window& window : windows) pieces_.push_back({storage, window, false});
-  return storages_.Tensor(storage, {length});
+  return storages_.Tensor(storage, {length}, 0, trained);
 }
 
 Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& object, int64_t rank, uint32_t table) {
   AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, object, storages_));
   std::vector<PlacedTensor> placed;
+  std::vector<Insert> zeros;
   std::vector<uint64_t> ends = layout.storages;  // where the windows of each storage end so far
   for (const Piece& piece : pieces_) {
     const auto width = static_cast<uint64_t>(Width(storages_.dtype(piece.storage)));
@@ -150,26 +151,19 @@ Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& obje
       tensor.count = piece.window.count;
     }
     uint64_t& end = ends[piece.storage];
-    if (tensor.offset > end) layout.inserts.push_back({end, nullptr, tensor.offset - end});
+    if (tensor.offset > end) zeros.push_back({end, nullptr, tensor.offset - end});
     end = tensor.offset + static_cast<uint64_t>(piece.window.count) * width;
     placed.push_back(tensor);
   }
   for (uint32_t s = 0; s < storages_.count(); ++s) {
+    if (storages_.content(s)) continue;
     const uint64_t end = layout.storages[s] + static_cast<uint64_t>(storages_.elements(s)) *
                                                   static_cast<uint64_t>(Width(storages_.dtype(s)));
-    if (end > ends[s]) layout.inserts.push_back({ends[s], nullptr, end - ends[s]});
+    if (end > ends[s]) zeros.push_back({ends[s], nullptr, end - ends[s]});
   }
-  auto by_offset = [](const auto& a, const auto& b) { return a.offset < b.offset; };
-  std::stable_sort(placed.begin(), placed.end(), by_offset);
-  std::stable_sort(layout.inserts.begin(), layout.inserts.end(), by_offset);
-  TargetFile file;
-  file.path = path;
+  TargetFile file = TorchTargetFile(path, std::move(layout), std::move(placed), std::move(zeros));
   file.rank = rank;
   file.table = table;
-  file.size = layout.size;
-  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
-  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
-  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
   return file;
 }
 

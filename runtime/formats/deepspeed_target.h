@@ -52,17 +52,18 @@ class DeepSpeedFile {
       : table_(table), storages_(TorchFile::Container::kZip, tree_) {}
 
   pickle::Tree& tree() { return tree_; }
+  TorchStorages& storages() { return storages_; }
 
   // A tensor of the table, whole.
   const pickle::Value* Whole(uint32_t member);
   // One without elements, which stands for a tensor that is elsewhere.
   const pickle::Value* Placeholder(DType dtype) { return storages_.Tensor(dtype, {0}); }
-  // A flat tensor of `length` elements, zeros where no window is.
+  // A flat tensor of `length` elements, zeros where no window is; `trained`: one that asks for gradients.
   struct Window {
     uint32_t member = 0;
     int64_t first = 0, count = 0, at = 0;
   };
-  const pickle::Value* Flat(DType dtype, int64_t length, const std::vector<Window>& windows);
+  const pickle::Value* Flat(DType dtype, int64_t length, const std::vector<Window>& windows, bool trained = false);
   // A scalar of the table as a tensor of no axis.
   const pickle::Value* Scalar(uint32_t member);
 

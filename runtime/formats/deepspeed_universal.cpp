@@ -19,6 +19,7 @@
 #include "runtime/formats/deepspeed_reader.h"
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_json.h"
 #include "runtime/io/folder.h"
 
 namespace aoa::formats {
@@ -134,8 +135,7 @@ class UniversalReader {
   }
 
   void Keep() {
-    auto kept = std::make_shared<DeepSpeedKept>();
-    kept->tag = files_.tag;
+    auto kept = KeepDeepSpeed(files_);
     if (!models_.empty()) {
       if (const Value* args = models_[0].root().Find("args")) schema_.config = JsonOf(*args).dump();
       kept->model = std::move(models_[0]);

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <nlohmann/json.hpp>
-
 #include "compiler/core/text.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/torch_file.h"
@@ -12,13 +9,10 @@
 namespace aoa::formats {
 namespace {
 
-using nlohmann::json;
 using pickle::Value;
 using Kind = Value::Kind;
 
 constexpr int64_t kMostElements = int64_t{1} << 56;  // of a group: sums and their products with ranks stay in 63 bits
-constexpr int kDeepest = 64;
-constexpr int64_t kMostValues = 1 << 20;
 
 // The extents of a tuple, a list, or a torch.Size of one.
 Result<Shape> ShapeOf(const Value& value, std::string_view name) {
@@ -51,45 +45,6 @@ Result<std::vector<NamedShape>> GroupOf(const Value& value, int64_t& total) {
     out.push_back({name, std::move(extents)});
   }
   return out;
-}
-
-// `left` bounds the work: values that are shared would be spelled again and again.
-json ToJson(const Value& value, int depth, int64_t& left) {
-  if (depth > kDeepest || --left < 0) return json::value_t::discarded;
-  switch (value.kind) {
-    case Kind::kNone:
-      return nullptr;
-    case Kind::kBool:
-      return value.integer != 0;
-    case Kind::kInt:
-      return value.outside ? json(json::value_t::discarded) : json(value.integer);
-    case Kind::kFloat:
-      return std::isfinite(value.number) ? json(value.number) : json(json::value_t::discarded);
-    case Kind::kText:
-      return value.outside || !IsUtf8(value.text) ? json(json::value_t::discarded) : json(value.text);
-    case Kind::kList:
-    case Kind::kTuple: {
-      json out = json::array();
-      for (const Value* item : value.items) {
-        json one = ToJson(*item, depth + 1, left);
-        out.push_back(one.is_discarded() ? json(nullptr) : std::move(one));
-      }
-      return out;
-    }
-    case Kind::kDict:
-    case Kind::kObject: {
-      if (value.Is(Kind::kObject) && !HoldsAttributes(value) && value.entries.empty()) return json::value_t::discarded;
-      json out = json::object();
-      for (const auto& [name, member] : MembersOf(value)) {
-        if (name.empty() || !IsUtf8(name)) continue;
-        json one = ToJson(*member, depth + 1, left);
-        if (!one.is_discarded()) out[name] = std::move(one);
-      }
-      return out;
-    }
-    default:
-      return json::value_t::discarded;
-  }
 }
 
 }  // namespace
@@ -128,38 +83,6 @@ Result<std::vector<std::vector<NamedShape>>> ShapesOf(const Value* value) {
     out.push_back(std::move(shapes));
   }
   return out;
-}
-
-json JsonOf(const Value& value) {
-  int64_t left = kMostValues;
-  json out = ToJson(value, 0, left);
-  return out.is_object() ? out : json::object();
-}
-
-const Value* ValueOf(const json& from, pickle::Tree& tree) {
-  switch (from.type()) {
-    case json::value_t::boolean:
-      return tree.Bool(from.get<bool>());
-    case json::value_t::number_integer:
-    case json::value_t::number_unsigned:
-      return tree.Int(from.get<int64_t>());
-    case json::value_t::number_float:
-      return tree.Float(from.get<double>());
-    case json::value_t::string:
-      return tree.Text(from.get<std::string>());
-    case json::value_t::array: {
-      std::vector<const Value*> items;
-      for (const json& item : from) items.push_back(ValueOf(item, tree));
-      return tree.List(std::move(items));
-    }
-    case json::value_t::object: {
-      Value* out = tree.Dict();
-      for (const auto& [key, item] : from.items()) tree.Set(out, key, ValueOf(item, tree));
-      return out;
-    }
-    default:
-      return tree.None();
-  }
 }
 
 }  // namespace aoa::formats

@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "compiler/core/schema.h"
 #include "runtime/formats/pickle.h"
 
@@ -29,10 +27,5 @@ struct NamedShape {
 // Dictionaries of names and shapes, in their order: one, or a list of them. Empty for None and null. kInvalid for what
 // is neither, for extents that are no numbers, and where the elements of all are too many to count.
 Result<std::vector<std::vector<NamedShape>>> ShapesOf(const pickle::Value* value);
-
-// The attributes of a namespace, or the entries of a dictionary, as JSON: what JSON cannot say is left out.
-nlohmann::json JsonOf(const pickle::Value& value);
-// The value that JSON says.
-const pickle::Value* ValueOf(const nlohmann::json& json, pickle::Tree& tree);
 
 }  // namespace aoa::formats

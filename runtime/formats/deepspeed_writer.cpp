@@ -15,6 +15,7 @@
 #include "runtime/formats/deepspeed_target.h"
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_json.h"
 
 namespace aoa::formats {
 namespace {
@@ -59,10 +60,11 @@ class Writer {
                : options.variant == "zero3" ? 3
                : options.variant == "mp"    ? 0
                                             : 1),
-        state_(dynamic_cast<const DeepSpeedKept*>(options.preserved.get()), options.config, mesh, stage_,
+        state_(dynamic_cast<const DeepSpeedKept*>(options.preserved.get()), options, mesh, stage_,
                tables_.empty() ? DType::kF32 : tables_[0].dtype) {}
 
   Result<TargetLayout> Write() {
+    layout_.extras = state_.scripts();
     if (options_.variant == "universal") {
       AOA_RETURN_IF_ERROR(Universal());
       return std::move(layout_);
@@ -79,7 +81,10 @@ class Writer {
             "variant mp has no place for optimizer states: leave --states out, or take another variant");
     }
     layout_.extras.push_back({"latest", state_.tag()});
-    if (options_.variant == "pipeline") layout_.extras.push_back({"latest_checkpointed_iteration.txt", Iteration()});
+    if (options_.variant == "pipeline") {
+      const int64_t iteration = StepsInTag(state_.tag()).value_or(state_.steps());
+      layout_.extras.push_back({"latest_checkpointed_iteration.txt", std::to_string(iteration)});
+    }
     return std::move(layout_);
   }
 
@@ -88,14 +93,6 @@ class Writer {
   const DeepSpeedRank& ranked() const { return tables_[number_]; }
 
   std::string PathOf(const DeepSpeedName& name) const { return state_.tag() + "/" + SpellDeepSpeedName(name); }
-
-  // The number at the end of the tag.
-  std::string Iteration() const {
-    const std::string& tag = state_.tag();
-    const size_t last = tag.find_last_not_of("0123456789");
-    const std::string digits = last == std::string::npos ? tag : tag.substr(last + 1);
-    return digits.empty() ? std::to_string(state_.steps()) : digits;
-  }
 
   Status Add(DeepSpeedFile& file, const std::string& path, const Value* object) {
     auto made = file.End(path, *object, rank_, number_);
@@ -303,7 +300,7 @@ class Writer {
     if (content_.ranks.empty()) return Status();
     rank_ = content_.ranks[0].first;
     number_ = content_.ranks[0].second;
-    const std::string folder = state_.tag() + "_universal/";
+    const std::string folder = fmt::format("{}{}/", state_.tag(), kUniversalEnd);
     {
       DeepSpeedFile file(table());
       Value* weights = file.tree().Call("collections OrderedDict", {});
@@ -321,7 +318,7 @@ class Writer {
     AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(Numbers(), file.tree()));
     file.tree().Set(state, "param_groups", groups);
     AOA_RETURN_IF_ERROR(Add(file, folder + "zero/optimizer_state.pt", state));
-    layout_.extras.push_back({"latest_universal", state_.tag() + "_universal"});
+    layout_.extras.push_back({"latest_universal", state_.tag() + std::string(kUniversalEnd)});
     return Status();
   }
 

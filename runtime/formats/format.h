@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct WriteOptions {
   std::string config = {};                  // the target's configuration as its side spells it, as JSON; or empty
   std::optional<int64_t> iteration = {};    // steps of training that the source has done, if it says so
   std::shared_ptr<const Preserved> preserved = {};  // what the reader of the same format kept of the source; or null
+  // The whole number that the target's side gives a name, if it gives it one: settings of a format that rules declare.
+  std::function<std::optional<int64_t>(const std::string&)> number = {};  // or empty
 };
 
 class Format {
@@ -57,6 +60,9 @@ class Format {
   virtual Result<std::string> WriteLayout(const Shardings&, const std::string& path) const {
     return Status::Invalid(path + ": the format `" + std::string(name()) + "` has no layout files");
   }
+
+  // What LayOut wants TargetContent::shardings to say.
+  virtual WantedCuts WantsCuts() const { return HasLayouts() ? WantedCuts::kRuns : WantedCuts::kNone; }
 
   // Whether LayOut puts WriteOptions::config into the format's own files. If not, it is written as config.json.
   virtual bool StoresConfiguration() const { return false; }

@@ -3,6 +3,7 @@
 #include "runtime/formats/companions.h"
 #include "runtime/formats/internevo_files.h"
 #include "runtime/formats/internevo_reader.h"
+#include "runtime/formats/internevo_writer.h"
 
 namespace aoa::formats {
 
@@ -12,8 +13,8 @@ Result<Schema> InternEvoFormat::Read(const std::string& path, const ReadOptions&
   return ReadInternEvo(path, options.threads);
 }
 
-Result<TargetLayout> InternEvoFormat::LayOut(const TargetContent&, const WriteOptions&) const {
-  return Status::Usage("format internevo is read only: its files are not written");
+Result<TargetLayout> InternEvoFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
+  return LayOutInternEvo(content, options);
 }
 
 std::vector<std::string> InternEvoFormat::Companions(const std::string& path) const { return ModelCompanions(path); }

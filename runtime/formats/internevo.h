@@ -12,6 +12,7 @@ class InternEvoFormat : public Format {
   bool Recognizes(const std::string& path) const override;
   Result<Schema> Read(const std::string& path, const ReadOptions& options) const override;
   Result<TargetLayout> LayOut(const TargetContent& content, const WriteOptions& options) const override;
+  bool StoresConfiguration() const override { return true; }
   std::vector<std::string> Companions(const std::string& path) const override;
 };
 

@@ -135,8 +135,7 @@ class Finder {
     };
     for (int64_t p = 0; p < mesh.pp && missing.size() <= kMostNamed; ++p) {
       for (int64_t r = 0; r < mesh.model_ranks() && missing.size() <= kMostNamed; ++r) look(mesh.ModelName(p, r));
-      const int64_t holders = mesh.variant == "tp_wp" ? mesh.stage_ranks() : mesh.stride() * mesh.zo;
-      for (int64_t r = 0; out_.optimizer && r < holders && missing.size() <= kMostNamed; ++r)
+      for (int64_t r = 0; out_.optimizer && r < mesh.optimizer_ranks() && missing.size() <= kMostNamed; ++r)
         look(mesh.OptimizerName(p, r));
     }
     if (missing.empty()) return Status();
@@ -165,10 +164,20 @@ std::string InternEvoMesh::ModelName(int64_t p, int64_t r) const {
   return fmt::format("model_tp{}_wp{}_pp{}.pt", r % tp, r % wp, p);
 }
 
+std::string InternEvoMesh::TopologyName(int64_t p, int64_t r) const {
+  const std::string model = ModelName(p, r);
+  return "topo" + model.substr(model.find('_'), model.rfind('.') - model.find('_')) + ".json";
+}
+
 std::string InternEvoMesh::OptimizerName(int64_t p, int64_t r) const {
   if (variant == "tp") return fmt::format("optimizer_tp{}_pp{}_zo{}.pt", r % tp, p, r / tp % zo);
   if (variant == "wp") return fmt::format("optimizer_wp{}_pp{}_zo{}.pt", r % wp, p, r / wp % zo);
   return fmt::format("optimizer_tp{}_wp{}_pp{}_dp{}.pt", r % tp, r % wp, p, r / tp);
+}
+
+std::string InternEvoMesh::PlanName(int64_t p, int64_t r) const {
+  return fmt::format("gpus-{}_wp-{}_tp-{}_dp-{}_pp-{}_zo-{}.pt", pp * stage_ranks(), weight_parallel() ? r % wp : 0,
+                     r % tp, r / tp, p, r / stride() % zo);
 }
 
 Result<InternEvoFiles> FindInternEvoFiles(const std::string& folder) { return Finder(folder).Find(); }

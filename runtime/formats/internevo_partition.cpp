@@ -5,16 +5,21 @@
 
 namespace aoa::formats {
 
-InternEvoGroup GroupOf(std::string_view weight, DType dtype, bool weight_parallel) {
-  if (dtype == DType::kF32) return InternEvoGroup::kFp32;
+InternEvoGroup GroupOf(std::string_view weight, DType dtype, DType model, bool weight_parallel) {
+  if (dtype == DType::kF32 && model != DType::kF32) return InternEvoGroup::kFp32;
   const bool ends = weight.find("embedding") != std::string_view::npos || weight.starts_with("output.") ||
                     weight.starts_with("head.");
   return ends && weight_parallel ? InternEvoGroup::kEmbedHead : InternEvoGroup::kDefault;
 }
 
-std::vector<std::string_view> GroupNames(bool weight_parallel) {
-  if (weight_parallel) return {"default", "embed_head", "fp32"};
-  return {"default", "fp32"};
+std::vector<InternEvoGroup> GroupsOf(bool weight_parallel) {
+  if (weight_parallel) return {InternEvoGroup::kDefault, InternEvoGroup::kEmbedHead, InternEvoGroup::kFp32};
+  return {InternEvoGroup::kDefault, InternEvoGroup::kFp32};
+}
+
+std::string_view NameOf(InternEvoGroup group) {
+  if (group == InternEvoGroup::kDefault) return "default";
+  return group == InternEvoGroup::kEmbedHead ? "embed_head" : "fp32";
 }
 
 std::vector<size_t> BySize(std::span<const int64_t> sizes) {

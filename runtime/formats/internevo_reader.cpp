@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -12,8 +13,10 @@
 #include "runtime/formats/composite.h"
 #include "runtime/formats/deepspeed_reader.h"
 #include "runtime/formats/deepspeed_values.h"
+#include "runtime/formats/internevo_names.h"
 #include "runtime/formats/internevo_partition.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_json.h"
 #include "runtime/io/file.h"
 
 namespace aoa::formats {
@@ -29,13 +32,10 @@ Status Broken(const TorchFile& file, const std::string& what) {
   return Status::Invalid(fmt::format("{}: {}", Printable(file.path()), what));
 }
 
-// Per group and rank what it holds.
-using Plan = std::vector<std::vector<std::vector<std::string>>>;
-
-Result<Plan> PlanOf(const TorchFile& file) {
+Result<InternEvoPlan> PlanOf(const TorchFile& file) {
   const Value* value = file.root().Find(kInternEvoPlan);
   if (!value || !value->Is(Kind::kList)) return Broken(file, fmt::format("there is no list `{}`", kInternEvoPlan));
-  Plan plan;
+  InternEvoPlan plan;
   for (const Value* group : value->items) {
     auto& ranks = plan.emplace_back();
     for (const Value* rank : group->items) {
@@ -63,12 +63,14 @@ class Reader {
     schema_.mesh = {{"pp", mesh().pp}, {"dp", mesh().dp}, {"tp", mesh().tp}};
     if (mesh().weight_parallel()) schema_.mesh.emplace_back("wp", mesh().wp);
     schema_.mesh.emplace_back("zo", mesh().zo);
+    AOA_RETURN_IF_ERROR(ReadConfiguration());
     for (int64_t p = 0; p < mesh().pp; ++p) {
       for (int64_t r = 0; r < mesh().model_ranks(); ++r) {
         Status status = ReadRank(p, r);
         if (!status.ok()) return status;
       }
     }
+    if (mesh().vpp > 1) schema_.mesh.emplace_back("vpp", mesh().vpp);
     return Keep();
   }
 
@@ -98,27 +100,44 @@ class Reader {
   Status ReadRank(int64_t p, int64_t r) {
     const TorchFile& file = Opened(mesh().ModelName(p, r));
     composite_.Begin(file.path(), p * mesh().stage_ranks() + r);
-    std::vector<Weight> weights;
-    Status status = EachLeaf(file.root(), [&](const std::string& name, const Value& value) -> Status {
-      AOA_ASSIGN_OR_RETURN(auto tensor, file.TensorOf(value, name));
-      if (!tensor) return Status();
-      if (!IsUtf8(name)) return Status::Invalid(fmt::format("the name {} is not UTF-8", Quote(name)));
-      const size_t start = name.starts_with(kInternEvoModel) ? kInternEvoModel.size() : 0;
-      weights.push_back({name.substr(start), *std::move(tensor)});
-      return Status();
-    });
-    if (!status.ok()) return std::move(status).WithContext(Printable(file.path()));
+    auto weights = WeightsOf(file);
+    if (!weights.ok()) return std::move(weights).status().WithContext(Printable(file.path()));
+    if (!model_) {
+      const bool plain = std::all_of(weights->begin(), weights->end(),
+                                     [](const Weight& weight) { return weight.tensor.dtype == DType::kF32; });
+      model_ = plain ? DType::kF32 : DType::kBF16;
+    }
     const uint32_t store = composite_.StoreOf(file.path(), file.size());
-    for (const Weight& weight : weights) {
+    for (const Weight& weight : *weights) {
       const TorchTensor& tensor = weight.tensor;
       const StoredPart part{store, tensor.offset, tensor.bytes};
       AOA_RETURN_IF_ERROR(tensor.row_major
                               ? composite_.Add(weight.name, tensor.dtype, tensor.shape, std::span(&part, 1))
                               : composite_.AddStrided(weight.name, tensor.dtype, tensor.shape, tensor.strides, part));
     }
-    if (files_.optimizer) AOA_RETURN_IF_ERROR(ReadStates(p, r, weights));
+    if (files_.optimizer) AOA_RETURN_IF_ERROR(ReadStates(p, r, *weights));
     composite_.End();
     return Status();
+  }
+
+  // Called as in the stage.
+  Result<std::vector<Weight>> WeightsOf(const TorchFile& file) {
+    std::vector<Weight> weights;
+    std::vector<std::string> names;
+    AOA_RETURN_IF_ERROR(EachLeaf(file.root(), [&](const std::string& name, const Value& value) -> Status {
+      AOA_ASSIGN_OR_RETURN(auto tensor, file.TensorOf(value, name));
+      if (!tensor) return Status();
+      if (!IsUtf8(name)) return Status::Invalid(fmt::format("the name {} is not UTF-8", Quote(name)));
+      names.push_back(name);
+      weights.push_back({"", *std::move(tensor)});
+      return Status();
+    }));
+    AOA_ASSIGN_OR_RETURN(int64_t chunks, ToStageNames(names));
+    if (std::exchange(chunks_, chunks).value_or(chunks) != chunks)
+      return Status::Invalid(fmt::format("it has {} virtual stages, the files before it another number", chunks));
+    files_.mesh.vpp = chunks;
+    for (size_t i = 0; i < weights.size(); ++i) weights[i].name = std::move(names[i]);
+    return weights;
   }
 
   // ---------------------------------------------------------------- states
@@ -131,17 +150,16 @@ class Reader {
 
   Status ReadStates(int64_t p, int64_t r, const std::vector<Weight>& weights) {
     const TorchFile& first = Opened(mesh().OptimizerName(p, r));
-    AOA_ASSIGN_OR_RETURN(Plan plan, PlanOf(first));
-    const auto names = GroupNames(mesh().weight_parallel());
-    if (plan.size() != names.size())
-      return Broken(first, fmt::format("`{}` has {} groups, not {}", kInternEvoPlan, plan.size(), names.size()));
+    AOA_ASSIGN_OR_RETURN(InternEvoPlan plan, PlanOf(first));
+    const auto groups = GroupsOf(mesh().weight_parallel());
+    if (plan.size() != groups.size())
+      return Broken(first, fmt::format("`{}` has {} groups, not {}", kInternEvoPlan, plan.size(), groups.size()));
     for (size_t g = 0; g < plan.size(); ++g) {
-      const InternEvoGroup group = names[g] == "default"      ? InternEvoGroup::kDefault
-                                   : names[g] == "embed_head" ? InternEvoGroup::kEmbedHead
-                                                              : InternEvoGroup::kFp32;
+      const InternEvoGroup group = groups[g];
       std::vector<const Weight*> members;
       for (const Weight& weight : weights) {
-        if (GroupOf(weight.name, weight.tensor.dtype, mesh().weight_parallel()) == group) members.push_back(&weight);
+        if (GroupOf(weight.name, weight.tensor.dtype, *model_, mesh().weight_parallel()) == group)
+          members.push_back(&weight);
       }
       std::vector<int64_t> sizes;
       for (const Weight* member : members) sizes.push_back(ElementCount(member->tensor.shape));
@@ -155,7 +173,14 @@ class Reader {
         if (plan[g][z].empty()) continue;
         const int64_t holder = MemberOf(group, r, static_cast<int64_t>(z));
         if (holder >= mesh().stage_ranks())
-          return Broken(first, fmt::format("`{}` deals {} to more ranks than there are", kInternEvoPlan, names[g]));
+          return Broken(first,
+                        fmt::format("`{}` deals {} to more ranks than there are", kInternEvoPlan, NameOf(group)));
+        if (holder >= mesh().optimizer_ranks()) {
+          return Broken(first,
+                        fmt::format("`{}` deals {} to rank {} of the stage, and of its optimizer no file is kept: "
+                                    "this part of the states is lost",
+                                    kInternEvoPlan, NameOf(group), holder));
+        }
         AOA_RETURN_IF_ERROR(ReadShare(Opened(mesh().OptimizerName(p, holder)), plan, g, z, by_entry));
       }
       if (by_entry.empty()) continue;
@@ -166,9 +191,9 @@ class Reader {
   }
 
   // What rank `z` holds of group `g`. Takes it from the entries that are left.
-  Status ReadShare(const TorchFile& file, const Plan& plan, size_t g, size_t z,
+  Status ReadShare(const TorchFile& file, const InternEvoPlan& plan, size_t g, size_t z,
                    std::map<std::string, const Weight*>& left) {
-    AOA_ASSIGN_OR_RETURN(Plan own, PlanOf(file));
+    AOA_ASSIGN_OR_RETURN(InternEvoPlan own, PlanOf(file));
     if (own != plan) return Broken(file, fmt::format("`{}` is another than on other ranks", kInternEvoPlan));
     std::vector<const Weight*> weights;
     int64_t total = 0;
@@ -232,24 +257,45 @@ class Reader {
 
   // ---------------------------------------------------------------- the rest
 
+  // kInternEvoConfig, if it is there.
+  Status ReadConfiguration() {
+    const auto& around = files_.around;
+    if (std::find(around.begin(), around.end(), kInternEvoConfig) == around.end()) return Status();
+    const std::string path = (fs::path(path_) / kInternEvoConfig).native();
+    auto file = TorchFile::Open(path);
+    if (!file.ok()) return std::move(file).status().WithContext(Printable(path));
+    const nlohmann::json config = JsonOf(file->root());
+    schema_.config = config.dump();
+    for (const auto& [key, value] : config.items()) {
+      if (value.is_boolean()) schema_.facts.emplace_back(key, value.get<bool>() ? 1 : 0);
+    }
+    if (const Value* dtype = file->root().Find("dtype")) {
+      const bool plain =
+          dtype->IsText("torch.float32") || dtype->IsText("torch.tf32") || dtype->IsGlobal("torch float32");
+      model_ = plain ? DType::kF32 : DType::kBF16;
+    }
+    kept_->config = *std::move(file);
+    return Status();
+  }
+
   Status Keep() {
-    auto kept = std::make_shared<InternEvoKept>();
     for (const std::string& name : files_.around) {
       const std::string path = (fs::path(path_) / name).native();
       auto content = io::ReadSmallFile(path, kLongestAround);
       if (!content.ok()) return std::move(content).status();
-      kept->around.push_back({name, *std::move(content)});
-      if (name != "model_config.pt") continue;
+      kept_->around.push_back({name, *std::move(content)});
+      if (name != kInternEvoScheduler && name != kInternEvoContext) continue;
       auto file = TorchFile::Open(path);
-      if (!file.ok()) return std::move(file).status().WithContext(Printable(path));
-      const nlohmann::json config = JsonOf(file->root());
-      schema_.config = config.dump();
-      for (const auto& [key, value] : config.items()) {
-        if (value.is_boolean()) schema_.facts.emplace_back(key, value.get<bool>() ? 1 : 0);
-      }
+      if (!file.ok())
+        schema_.notes.push_back(fmt::format("{}: {}", Printable(path), file.status().message()));
+      else if (name == kInternEvoScheduler)
+        kept_->scheduler = *std::move(file);
+      else
+        schema_.iteration = NumberIn(file->root().Find("step_count"));
     }
-    if (files_.optimizer) kept->optimizer = std::move(opened_[numbers_.at(mesh().OptimizerName(0, 0))]);
-    schema_.preserved = std::move(kept);
+    kept_->mesh = mesh();
+    if (files_.optimizer) kept_->optimizer = std::move(opened_[numbers_.at(mesh().OptimizerName(0, 0))]);
+    schema_.preserved = std::move(kept_);
     return Status();
   }
 
@@ -260,6 +306,9 @@ class Reader {
   InternEvoFiles files_;
   std::map<std::string, size_t> numbers_;  // in opened_, by the file's name
   std::vector<TorchFile> opened_;
+  std::optional<int64_t> chunks_;  // virtual stages
+  std::optional<DType> model_;     // what the model is of: f32, or something shorter
+  std::shared_ptr<InternEvoKept> kept_ = std::make_shared<InternEvoKept>();
 };
 
 }  // namespace

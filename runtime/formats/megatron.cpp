@@ -1,10 +1,9 @@
 #include "runtime/formats/megatron.h"
 
-#include <fmt/format.h>
-
 #include <filesystem>
 
 #include "runtime/formats/megatron_dist.h"
+#include "runtime/formats/megatron_dist_writer.h"
 #include "runtime/formats/megatron_folder.h"
 #include "runtime/formats/megatron_rank.h"
 #include "runtime/formats/megatron_reader.h"
@@ -36,9 +35,7 @@ Result<Schema> MegatronFormat::Read(const std::string& path, const ReadOptions& 
 }
 
 Result<TargetLayout> MegatronFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
-  if (options.variant.starts_with("dist"))
-    return Status::Usage(fmt::format("the variant `{}` of the format `megatron` is read only", options.variant));
-  return LayOutMegatron(content, options);
+  return options.variant.starts_with(kDist) ? LayOutMegatronDist(content, options) : LayOutMegatron(content, options);
 }
 
 std::vector<std::string> MegatronFormat::Companions(const std::string&) const { return {}; }

@@ -21,7 +21,7 @@ class Filler {
   int64_t Add(const BufferParameter& parameter) {
     int64_t begin = RoundUp(end_, rules_.alignment);
     if (parameter.alone) {
-      if (begin % std::max<int64_t>(rules_.data_parallel, 1) != 0) begin = RoundUp(begin, unit_);
+      if (rules_.even_starts && begin % std::max<int64_t>(rules_.data_parallel, 1) != 0) begin = RoundUp(begin, unit_);
       if (end_ > bucket_) Close(begin);
       begin = end_;
     }
@@ -36,19 +36,27 @@ class Filler {
     return place;
   }
 
+  void Finish() {
+    if (end_ > bucket_) Close(end_);
+  }
+
   int64_t elements() const { return before_ + end_ - bucket_; }
+  const std::vector<BufferBucket>& buckets() const { return buckets_; }
   int64_t larger() const { return larger_; }
 
  private:
   void Close(int64_t end) {
+    const int64_t padded = RoundUp(end, unit_);
+    buckets_.push_back({before_, end - bucket_, padded - bucket_});
     before_ += end - bucket_;
-    bucket_ = end_ = RoundUp(end, unit_);
+    bucket_ = end_ = padded;
   }
 
   const BufferRules& rules_;
   int64_t unit_;
   int64_t end_ = 0, bucket_ = 0;  // in the buffer: behind the last parameter; where the open bucket begins
   int64_t before_ = 0;            // elements of closed buckets in the file
+  std::vector<BufferBucket> buckets_;
   int64_t larger_ = 0;
 };
 
@@ -59,7 +67,9 @@ BufferLayout LayOutBuffer(std::span<const BufferParameter> parameters, const Buf
   layout.begins.resize(parameters.size());
   Filler filler(rules);
   for (size_t i = parameters.size(); i-- > 0;) layout.begins[i] = filler.Add(parameters[i]);
+  filler.Finish();
   layout.elements = filler.elements();
+  layout.buckets = filler.buckets();
   layout.larger = filler.larger();
   return layout;
 }

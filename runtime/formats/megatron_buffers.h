@@ -26,12 +26,20 @@ struct BufferRules {
   int64_t bucket_size = 0;  // elements after which a bucket is closed; 0: there is one
   int64_t alignment = 64;   // of parameters; 1 in releases before 0.8
   int64_t data_parallel = 1;
+  bool even_starts = true;  // a bucket for one parameter begins where all ranks can share; not so in release 0.16
+};
+
+struct BufferBucket {
+  int64_t begin = 0;     // in the file's tensors
+  int64_t elements = 0;  // without the padding at its end
+  int64_t padded = 0;    // with it: a multiple of the ranks
 };
 
 struct BufferLayout {
   std::vector<int64_t> begins;  // of the parameters, in the order of the model, in the file's tensors
   int64_t elements = 0;         // of the file's tensors
-  int64_t larger = 0;           // the least bucket size that gives other buckets; 0: none does
+  std::vector<BufferBucket> buckets;
+  int64_t larger = 0;  // the least bucket size that gives other buckets; 0: none does
   bool operator==(const BufferLayout& other) const { return begins == other.begins && elements == other.elements; }
 };
 

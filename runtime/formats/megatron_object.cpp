@@ -12,6 +12,7 @@
 #include "compiler/core/check.h"
 #include "runtime/formats/megatron_buffers.h"
 #include "runtime/formats/megatron_values.h"
+#include "runtime/formats/megatron_weights.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/torch_copy.h"
 #include "runtime/formats/torch_dtype.h"
@@ -22,7 +23,7 @@ namespace {
 
 using pickle::Value;
 
-constexpr std::string_view kMoments[] = {"exp_avg", "exp_avg_sq"};
+constexpr std::string_view kMoments[] = {kExpAvg, kExpAvgSq};
 
 // A weight with its states, as numbers in the rank's table.
 struct Weight {
@@ -71,19 +72,11 @@ class FileMaker {
     };
     std::vector<PlacedTensor> placed;
     for (const Place& place : places_) placed.push_back({place.number, at(place.storage, place.begin)});
+    std::vector<Insert> zeros;
     for (const Gap& gap : gaps_)
-      layout.inserts.push_back({at(gap.storage, gap.begin), nullptr,
-                                static_cast<uint64_t>(gap.count * Width(storages_.dtype(gap.storage)))});
-    std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
-    std::stable_sort(layout.inserts.begin(), layout.inserts.end(),
-                     [](const auto& a, const auto& b) { return a.offset < b.offset; });
-    TargetFile file;
-    file.path = path;
-    file.size = layout.size;
-    file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
-    file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
-    file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
-    return file;
+      zeros.push_back({at(gap.storage, gap.begin), nullptr,
+                       static_cast<uint64_t>(gap.count * Width(storages_.dtype(gap.storage)))});
+    return TorchTargetFile(path, std::move(layout), std::move(placed), std::move(zeros));
   }
 
  private:
@@ -122,35 +115,11 @@ class RankMaker {
   // ---------------------------------------------------------------- weights and their states
 
   Status FindWeights() {
-    std::vector<size_t> index(table_.size());
-    for (uint32_t i = 0; i < table_.size(); ++i) {
-      const TargetTensor& tensor = table_[i];
-      if (TorchDTypeName(tensor.dtype).empty())
-        return Status::Invalid(fmt::format("tensor {}: torch has no type {}", Quote(tensor.name), Name(tensor.dtype)));
-      if (tensor.role.empty()) {
-        index[i] = weights_.size();
-        weights_.push_back({i, tensor.name, 0, {}});
-        continue;
-      }
-      AOA_RETURN_IF_ERROR(AddState(i, index));
-    }
+    AOA_ASSIGN_OR_RETURN(std::vector<MegatronTargetWeight> found, FindMegatronWeights(table_));
+    for (std::string_view ending : {kMaster, kExpAvg, kExpAvgSq}) has_states_ |= HasState(found, ending);
+    for (MegatronTargetWeight& weight : found)
+      weights_.push_back({weight.number, table_[weight.number].name, 0, std::move(weight.states)});
     return DealLayers();
-  }
-
-  Status AddState(uint32_t number, const std::vector<size_t>& index) {
-    const TargetTensor& state = table_[number];
-    for (std::string_view ending : {kMaster, kMoments[0], kMoments[1], kStep}) {
-      if (state.weight == TargetTensor::kNoWeight ||
-          state.name != fmt::format("{}.{}", table_[state.weight].name, ending))
-        continue;
-      weights_[index[state.weight]].states[ending] = number;
-      has_states_ |= ending != kStep;
-      return Status();
-    }
-    return Status::Invalid(
-        fmt::format("{} is no state of Megatron's optimizers, which are called WEIGHT.{}, WEIGHT.{}, WEIGHT.{} and "
-                    "WEIGHT.{}",
-                    Quote(state.name), kMaster, kMoments[0], kMoments[1], kStep));
   }
 
   // Layers go to virtual stages in equal parts; what stands before them is on the first, what comes behind on the last.
@@ -203,10 +172,10 @@ class RankMaker {
     for (size_t chunk = 0; chunk < chunks; ++chunk)
       tree.Set(root, chunks > 1 ? fmt::format("model{}", chunk) : "model", MakeChunk(file, chunk));
     if (has_states_) {
-      AOA_ASSIGN_OR_RETURN(const Value* optimizer, MakeOptimizer(file, copier ? &*copier : nullptr));
+      AOA_ASSIGN_OR_RETURN(const Value* optimizer, MakeOptimizer(file));
       tree.Set(root, "optimizer", optimizer);
     }
-    if (copier) AOA_RETURN_IF_ERROR(KeepOthers(*copier, root));
+    if (copier) AOA_RETURN_IF_ERROR(KeepMegatronOthers(*target_.like, target_.same_rank, *copier, root));
     return file.Finish(path, *root);
   }
 
@@ -220,7 +189,7 @@ class RankMaker {
 
   Result<const Value*> MakeArguments(TorchCopier* copier, pickle::Tree& tree) {
     const Value* like = nullptr;
-    const Value* own = target_.like ? target_.like->file.root().Find("args") : nullptr;
+    const Value* own = target_.like ? target_.like->root().Find("args") : nullptr;
     if (own) {
       AOA_ASSIGN_OR_RETURN(like, copier->Copy(*own));
     }
@@ -232,23 +201,9 @@ class RankMaker {
     return MakeMegatronArguments(arguments, like, tree);
   }
 
-  // What else the source has: schedules, and the states of random generators where ranks are the same.
-  Status KeepOthers(TorchCopier& copier, Value* root) const {
-    const Value& from = target_.like->file.root();
-    for (size_t i = 0; i + 1 < from.entries.size(); i += 2) {
-      const Value& key = *from.entries[i];
-      if (key.kind != Value::Kind::kText || key.outside || root->Find(key.text) || key.text.starts_with("model") ||
-          key.text == "optimizer" || (!target_.same_rank && IsOfOneRank(key.text)))
-        continue;
-      AOA_ASSIGN_OR_RETURN(const Value* value, copier.Copy(*from.entries[i + 1]));
-      if (value) root->entries.insert(root->entries.end(), {&key, value});
-    }
-    return Status();
-  }
-
   // ---------------------------------------------------------------- optimizers
 
-  Result<const Value*> MakeOptimizer(FileMaker& file, TorchCopier* copier) {
+  Result<const Value*> MakeOptimizer(FileMaker& file) {
     pickle::Tree& tree = file.tree();
     std::vector<const Weight*> groups[2];  // those whose size decays, and the others
     for (const Weight& weight : weights_)
@@ -259,7 +214,7 @@ class RankMaker {
     const Value* step = target_.distributed ? CommonStep(file) : nullptr;
     for (size_t g = 0; g < 2; ++g) {
       if (groups[g].empty()) continue;
-      AOA_ASSIGN_OR_RETURN(Value * group, MakeGroup(g == 0, copier, tree));
+      AOA_ASSIGN_OR_RETURN(Value * group, MakeMegatronGroup(target_.like, g == 0, file.storages(), tree));
       std::vector<const Value*> numbers, own;
       for (const Weight* weight : groups[g]) {
         if (!target_.distributed) AddStates(file, *weight, number, states, own);
@@ -276,7 +231,8 @@ class RankMaker {
     Value* outer = tree.Dict();
     tree.Set(outer, "optimizer", inner);
     if (!target_.distributed) tree.Set(outer, "fp32_from_fp16_params", tree.List(std::move(masters)));
-    AOA_RETURN_IF_ERROR(KeepOptimizer(copier, tree, outer));
+    AOA_ASSIGN_OR_RETURN(const Value* scaler, MakeMegatronScaler(target_.like, false, file.storages(), tree));
+    if (scaler) tree.Set(outer, "grad_scaler", scaler);
     return outer;
   }
 
@@ -308,30 +264,6 @@ class RankMaker {
       if (auto it = weight.states.find(kStep); it != weight.states.end()) return file.Tensor(it->second);
     }
     return file.tree().Float(static_cast<double>(target_.iteration));
-  }
-
-  // A group of the source, or one as Megatron's own settings make it.
-  Result<Value*> MakeGroup(bool decays, TorchCopier* copier, pickle::Tree& tree) const {
-    const Value* like = target_.like ? FindMegatronGroup(target_.like->file.root(), decays) : nullptr;
-    if (!like) return DefaultMegatronGroup(decays, tree);
-    Value* out = tree.Dict();
-    for (size_t i = 0; i + 1 < like->entries.size(); i += 2) {
-      const Value* key = like->entries[i];
-      if (key->IsText("params") || key->IsText(kStep)) continue;
-      AOA_ASSIGN_OR_RETURN(const Value* value, copier->Copy(*like->entries[i + 1]));
-      if (value) out->entries.insert(out->entries.end(), {key, value});
-    }
-    return out;
-  }
-
-  // Loss scales.
-  Status KeepOptimizer(TorchCopier* copier, pickle::Tree& tree, Value* outer) const {
-    const Value* like = target_.like ? target_.like->file.root().Find("optimizer") : nullptr;
-    const Value* scaler = like ? like->Find("grad_scaler") : nullptr;
-    if (!scaler) return Status();
-    AOA_ASSIGN_OR_RETURN(const Value* value, copier->Copy(*scaler));
-    if (value) tree.Set(outer, "grad_scaler", value);
-    return Status();
   }
 
   // One bucket per virtual stage: what runs write that do not overlap the reduction of gradients.

@@ -21,6 +21,7 @@ struct MegatronTarget {
   std::string config;                  // arguments that the rules give, as JSON; or empty
   const MegatronRank* like = nullptr;  // whose arguments, groups and further values are kept; or null
   bool same_rank = false;              // `like` is this rank of a run of the same mesh
+  bool dist = false;                   // it is for a distributed checkpoint
 };
 
 // The files below `folder`, which ends in a slash. Tensors of the table are weights in the order of the model, then

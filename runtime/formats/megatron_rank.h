@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -13,13 +14,12 @@
 #include "compiler/core/schema.h"
 #include "compiler/core/status.h"
 #include "runtime/formats/megatron_args.h"
+#include "runtime/formats/megatron_weights.h"
 #include "runtime/formats/torch_file.h"
 
 namespace aoa::formats {
 
 constexpr std::string_view kMegatronFile = "model_optim_rng.pt", kMegatronBuffers = "distrib_optim.pt";
-// The states of a weight, by the endings of their names.
-constexpr std::string_view kMaster = "master", kStep = "step";
 
 struct MegatronWeight {
   std::string name;  // in the rank, layers numbered over all its virtual stages
@@ -30,19 +30,31 @@ struct MegatronWeight {
 struct MegatronRank {
   std::string folder;  // "mp_rank_01_003"
   TorchFile file;
-  std::optional<TorchFile> buffers;  // of the distributed optimizer
-  nlohmann::json arguments;          // null if there are none
-  MegatronMesh mesh;                 // of the arguments
+  const pickle::Value* common = nullptr;  // the dictionary in the file; null: its root
+  std::optional<TorchFile> buffers;       // of the distributed optimizer
+  std::optional<TorchFile> groups;        // of a distributed checkpoint: the optimizer's groups, where they lie apart
+  nlohmann::json arguments;               // null if there are none
+  MegatronMesh mesh;                      // of the arguments
   double version = 0;
   std::optional<int64_t> iteration;
   std::vector<MegatronWeight> weights;  // in the order of the model
   size_t chunks = 1;
+
+  const pickle::Value& root() const { return common ? *common : file.root(); }
 };
 
-// What a reader keeps of a checkpoint for the writer: the ranks' objects, in rank order.
+// What a reader keeps of a checkpoint for the writer: the ranks' objects, in rank order; of a distributed checkpoint
+// the one that is common to all.
 struct MegatronPreserved : Preserved {
   MegatronMesh mesh;
+  bool distributed = false;
   std::vector<MegatronRank> ranks;
+  std::map<std::string, std::string> objects;  // of a distributed checkpoint, by name: bytes of torch.save
+
+  // Whether ranks of this mesh are those of the checkpoint, but for copies.
+  bool HasRanksOf(const MegatronMesh& other) const {
+    return !distributed && mesh.tp == other.tp && mesh.pp == other.pp;
+  }
 };
 
 // Reads the files of SAVE/ITERATION/`folder`. Failures name the file.

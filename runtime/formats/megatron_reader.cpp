@@ -131,6 +131,7 @@ Status ReadMegatron(const std::string& path, int threads, Schema& schema) {
   SetMesh(mesh, schema);
   schema.variant = ranks[0].buffers ? "legacy_distopt" : "legacy";
   if (ranks[0].arguments.is_object()) schema.config = ranks[0].arguments.dump();
+  schema.iteration = ranks[0].iteration;
   NoteIteration(folder, ranks[0], schema);
   CompositeSchema composite(schema);
   for (size_t i = 0; i < ranks.size(); ++i) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "runtime/formats/torch_dtype.h"
 
@@ -67,25 +69,32 @@ Result<json> TargetArguments(const MegatronTarget& target, const MegatronFacts& 
   if (!kept) {
     out["consumed_train_samples"] = 0;
     out["consumed_valid_samples"] = 0;
-    out["ckpt_format"] = "torch";
   }
+  out["ckpt_format"] = target.dist ? "torch_dist" : "torch";
   return out;
 }
 
-const Value* FindMegatronGroup(const Value& root, bool decays) {
-  const Value* optimizer = root.Find("optimizer");
+MegatronGroup FindMegatronGroup(const MegatronRank& rank, bool decays) {
+  const Value* optimizer = rank.root().Find("optimizer");
   const Value* inner = optimizer ? optimizer->Find("optimizer") : nullptr;
   if (!inner) inner = optimizer;
+  const TorchFile* file = &rank.file;
+  if (rank.groups && rank.groups->root().kind == Value::Kind::kList && !rank.groups->root().items.empty()) {
+    inner = rank.groups->root().items[0];
+    file = &*rank.groups;
+  }
   const Value* groups = inner ? inner->Find("param_groups") : nullptr;
-  if (!groups) return nullptr;
+  if (!groups) return {};
   for (const Value* group : groups->items) {
     auto factor = NumberOf(group->Find("wd_mult"));
-    if (factor && (*factor != 0) == decays) return group;
+    if (factor && (*factor != 0) == decays) return {group, file};
   }
-  return nullptr;
+  return {};
 }
 
-Value* DefaultMegatronGroup(bool decays, pickle::Tree& tree) {
+namespace {
+
+Value* DefaultGroup(bool decays, pickle::Tree& tree) {
   constexpr double kDecay = 0.01, kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
   Value* group = tree.Dict();
   tree.Set(group, "is_expert_parallel", tree.Bool(false));
@@ -102,6 +111,52 @@ Value* DefaultMegatronGroup(bool decays, pickle::Tree& tree) {
   for (const char* choice : {"foreach", "fused"}) tree.Set(group, choice, tree.None());
   tree.Set(group, "decoupled_weight_decay", tree.Bool(true));
   return group;
+}
+
+}  // namespace
+
+Result<Value*> MakeMegatronGroup(const MegatronRank* like, bool decays, TorchStorages& storages, pickle::Tree& tree) {
+  const MegatronGroup group = like ? FindMegatronGroup(*like, decays) : MegatronGroup();
+  if (!group.value) return DefaultGroup(decays, tree);
+  TorchCopier copier(*group.file, storages, tree);
+  Value* out = tree.Dict();
+  for (size_t i = 0; i + 1 < group.value->entries.size(); i += 2) {
+    const Value* key = group.value->entries[i];
+    if (key->IsText("params") || key->IsText(kStep)) continue;
+    AOA_ASSIGN_OR_RETURN(const Value* value, copier.Copy(*group.value->entries[i + 1]));
+    if (value) out->entries.insert(out->entries.end(), {key, value});
+  }
+  return out;
+}
+
+Result<const Value*> MakeMegatronScaler(const MegatronRank* like, bool half, TorchStorages& storages,
+                                        pickle::Tree& tree) {
+  constexpr float kScale = 4294967296.0F;
+  constexpr int64_t kHysteresis = 2;
+  const Value* optimizer = like ? like->root().Find("optimizer") : nullptr;
+  if (const Value* scaler = optimizer ? optimizer->Find("grad_scaler") : nullptr)
+    return TorchCopier(like->file, storages, tree).Copy(*scaler);
+  if (!half) return nullptr;
+  std::string bytes(sizeof(kScale), '\0');
+  std::memcpy(bytes.data(), &kScale, sizeof(kScale));
+  Value* out = tree.Dict();
+  tree.Set(out, "scale", storages.Tensor(storages.AddContent(DType::kF32, std::move(bytes)), {1}));
+  tree.Set(out, "growth_tracker", tree.Int(0));
+  tree.Set(out, "hysteresis_tracker", tree.Int(kHysteresis));
+  return out;
+}
+
+Status KeepMegatronOthers(const MegatronRank& like, bool same_rank, TorchCopier& copier, Value* root) {
+  const Value& from = like.root();
+  for (size_t i = 0; i + 1 < from.entries.size(); i += 2) {
+    const Value& key = *from.entries[i];
+    if (key.kind != Value::Kind::kText || key.outside || root->Find(key.text) || key.text.starts_with("model") ||
+        key.text == "optimizer" || key.text == kMegatronContent || (!same_rank && IsOfOneRank(key.text)))
+      continue;
+    AOA_ASSIGN_OR_RETURN(const Value* value, copier.Copy(*from.entries[i + 1]));
+    if (value) root->entries.insert(root->entries.end(), {&key, value});
+  }
+  return Status();
 }
 
 }  // namespace aoa::formats

@@ -14,6 +14,8 @@
 #include "compiler/core/dtype.h"
 #include "runtime/formats/megatron_object.h"
 #include "runtime/formats/pickle.h"
+#include "runtime/formats/torch_copy.h"
+#include "runtime/formats/torch_writer.h"
 
 namespace aoa::formats {
 
@@ -37,6 +39,9 @@ class NestedDictionary {
   std::map<std::string, pickle::Value*> inner_;  // by the keys that lead there
 };
 
+// The key under which a distributed checkpoint says how it is made.
+inline constexpr std::string_view kMegatronContent = "content_metadata";
+
 // Whether a value of the outermost dictionary is one rank's own, and of no use to another.
 bool IsOfOneRank(std::string_view key);
 
@@ -50,9 +55,24 @@ struct MegatronFacts {
 // The arguments that the target's mesh and the rules decide; without `kept` ones, also those that every run has.
 Result<nlohmann::json> TargetArguments(const MegatronTarget& target, const MegatronFacts& facts, bool kept);
 
-// The parameter group of a source's optimizer whose weights do or do not decay, or null.
-const pickle::Value* FindMegatronGroup(const pickle::Value& root, bool decays);
-// One with the settings that Megatron has by itself. What changes while training, its schedule sets.
-pickle::Value* DefaultMegatronGroup(bool decays, pickle::Tree& tree);
+// A parameter group of a source, and the file that it stands in; null if there is none.
+struct MegatronGroup {
+  const pickle::Value* value = nullptr;
+  const TorchFile* file = nullptr;
+};
+
+// The group whose weights do or do not decay.
+MegatronGroup FindMegatronGroup(const MegatronRank& rank, bool decays);
+// The source's group without its weights and its step; without a source one with the settings that Megatron has by
+// itself. What changes while training, its schedule sets.
+Result<pickle::Value*> MakeMegatronGroup(const MegatronRank* like, bool decays, TorchStorages& storages,
+                                         pickle::Tree& tree);
+// The source's scale of losses; without one what a run in f16 begins with, else null.
+Result<const pickle::Value*> MakeMegatronScaler(const MegatronRank* like, bool half, TorchStorages& storages,
+                                                pickle::Tree& tree);
+
+// Adds what else the source has to a dictionary: schedules, and where `same_rank` says so, the states of random
+// generators.
+Status KeepMegatronOthers(const MegatronRank& like, bool same_rank, TorchCopier& copier, pickle::Value* root);
 
 }  // namespace aoa::formats

@@ -19,26 +19,6 @@
 namespace aoa::formats {
 namespace {
 
-// Megatron refuses to load iteration 0.
-constexpr int64_t kFirstIteration = 1;
-
-// Where the coordinates of Megatron's axes stand; those that a mesh lacks are 0.
-struct Axes {
-  std::optional<size_t> tp, pp, dp;
-
-  static int64_t At(const std::optional<size_t>& axis, const std::vector<int64_t>& coordinates) {
-    return axis ? coordinates[*axis] : 0;
-  }
-};
-
-Result<Axes> FindAxes(const Mesh& mesh) {
-  for (const Mesh::Axis& axis : mesh.axes) {
-    if (axis.name != "tp" && axis.name != "pp" && axis.name != "dp")
-      return Status::Invalid(fmt::format("Megatron's files know nothing of a mesh axis {}", Quote(axis.name)));
-  }
-  return Axes{mesh.Find("tp"), mesh.Find("pp"), mesh.Find("dp")};
-}
-
 class Writer {
  public:
   Writer(const TargetContent& content, const WriteOptions& options)
@@ -47,10 +27,10 @@ class Writer {
         preserved_(dynamic_cast<const MegatronPreserved*>(options.preserved.get())) {}
 
   Result<TargetLayout> LayOut() {
-    AOA_ASSIGN_OR_RETURN(axes_, FindAxes(content_.axes));
-    auto size = [&](const std::optional<size_t>& axis) { return axis ? content_.axes.axes[*axis].size : 1; };
-    mesh_ = {size(axes_.tp), size(axes_.pp), size(axes_.dp), content_.rounds};
-    if (preserved_) iteration_ = std::max(preserved_->ranks[0].iteration.value_or(0), kFirstIteration);
+    AOA_ASSIGN_OR_RETURN(axes_, FindMegatronAxes(content_.axes));
+    mesh_ = axes_.SizesIn(content_.axes);
+    mesh_.vpp = content_.rounds;
+    iteration_ = MegatronIteration(options_);
     for (const auto& table : content_.tables) {
       for (const TargetTensor& tensor : table) {
         if (tensor.role.empty() && tensor.shape.size() == 2 && IsMegatronEmbedding(tensor.name))
@@ -60,7 +40,7 @@ class Writer {
     TargetLayout layout;
     for (auto [rank, table] : content_.ranks) {
       const std::vector<int64_t> coordinates = content_.axes.Coordinates(rank);
-      if (Axes::At(axes_.dp, coordinates) == 0) AOA_RETURN_IF_ERROR(AddRank(rank, table, coordinates, layout));
+      if (MegatronAxes::At(axes_.dp, coordinates) == 0) AOA_RETURN_IF_ERROR(AddRank(rank, table, coordinates, layout));
     }
     layout.extras.push_back({std::string(kTracker), std::to_string(iteration_)});
     return layout;
@@ -70,15 +50,15 @@ class Writer {
   Status AddRank(int64_t rank, uint32_t table, const std::vector<int64_t>& coordinates, TargetLayout& layout) {
     MegatronTarget target;
     target.mesh = mesh_;
-    target.tp = Axes::At(axes_.tp, coordinates);
-    target.pp = Axes::At(axes_.pp, coordinates);
+    target.tp = MegatronAxes::At(axes_.tp, coordinates);
+    target.pp = MegatronAxes::At(axes_.pp, coordinates);
     target.rank = rank;
     target.iteration = iteration_;
     target.vocabulary = vocabulary_;
     target.distributed = options_.variant == "legacy_distopt";
     target.config = options_.config;
     if (preserved_) {
-      const bool same = preserved_->mesh.tp == mesh_.tp && preserved_->mesh.pp == mesh_.pp;
+      const bool same = preserved_->HasRanksOf(mesh_);
       target.like = &preserved_->ranks[same ? static_cast<size_t>(target.pp * mesh_.tp + target.tp) : 0];
       target.same_rank = same;
     }
@@ -96,13 +76,33 @@ class Writer {
   const TargetContent& content_;
   const WriteOptions& options_;
   const MegatronPreserved* preserved_;
-  Axes axes_;
+  MegatronAxes axes_;
   MegatronMesh mesh_;
-  int64_t iteration_ = kFirstIteration;
+  int64_t iteration_ = 1;
   int64_t vocabulary_ = 0;
 };
 
 }  // namespace
+
+MegatronMesh MegatronAxes::SizesIn(const Mesh& mesh) const {
+  auto size = [&](const std::optional<size_t>& axis) { return axis ? mesh.axes[*axis].size : 1; };
+  return {size(tp), size(pp), size(dp), 1};
+}
+
+Result<MegatronAxes> FindMegatronAxes(const Mesh& mesh) {
+  for (const Mesh::Axis& axis : mesh.axes) {
+    if (axis.name != "tp" && axis.name != "pp" && axis.name != "dp")
+      return Status::Invalid(fmt::format("Megatron's files know nothing of a mesh axis {}", Quote(axis.name)));
+  }
+  return MegatronAxes{mesh.Find("tp"), mesh.Find("pp"), mesh.Find("dp")};
+}
+
+int64_t MegatronIteration(const WriteOptions& options) {
+  constexpr int64_t kFirst = 1;  // Megatron refuses to load iteration 0
+  auto* preserved = dynamic_cast<const MegatronPreserved*>(options.preserved.get());
+  auto iteration = preserved ? preserved->ranks[0].iteration : std::nullopt;
+  return std::max(iteration.value_or(options.iteration.value_or(kFirst)), kFirst);
+}
 
 Result<TargetLayout> LayOutMegatron(const TargetContent& content, const WriteOptions& options) {
   return Writer(content, options).LayOut();

@@ -104,9 +104,19 @@ Result<TargetLayout> LayOutRanks(const TargetContent& content, const WriteOption
   return layout;
 }
 
+// Whether a rank has a piece of each of several parts of an axis, which a strategy cannot say.
+bool HasParts(const Shardings& shardings) {
+  for (const auto& [name, by_stage] : shardings.tensors()) {
+    for (uint32_t index : by_stage) {
+      if (index != Shardings::kNone && !shardings.sharding(index).parts.empty()) return true;
+    }
+  }
+  return false;
+}
+
 // The strategy of a target that is cut by the types of its side, for those who read it.
 void AddStrategy(const TargetContent& content, TargetLayout& layout) {
-  if (!content.shardings || content.layout_given) return;
+  if (!content.shardings || content.layout_given || HasParts(*content.shardings)) return;
   const Strategy strategy = StrategyOf(*content.shardings);
   const char* name = content.shardings->stages > 1 ? "merged_ckpt_strategy" : "ckpt_strategy_rank_0";
   layout.extras.push_back({fmt::format("strategy/{}.ckpt", name), WriteStrategy(strategy, StrategyForm::kProtobuf)});

@@ -7,12 +7,19 @@
 #include "compiler/core/text.h"
 #include "runtime/formats/companions.h"
 #include "runtime/formats/paddle_flex.h"
+#include "runtime/formats/paddle_flex_writer.h"
 #include "runtime/formats/paddle_ranks.h"
+#include "runtime/formats/paddle_target.h"
 #include "runtime/formats/paddle_writer.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_checkpoint.h"
 
 namespace aoa::formats {
+namespace {
+
+constexpr std::string_view kSegment = "segment_size";  // what rules call it
+
+}  // namespace
 
 bool PaddleFormat::Recognizes(const std::string& path) const {
   return !FindPaddleFlex(path).empty() || !FindPaddleRanks(path).empty();
@@ -40,9 +47,13 @@ Result<Schema> PaddleFormat::Read(const std::string& path, const ReadOptions& op
 }
 
 Result<TargetLayout> PaddleFormat::LayOut(const TargetContent& content, const WriteOptions& options) const {
-  if (options.variant.starts_with("flex"))
-    return Status::Invalid(fmt::format("the variant {} of the format `paddle` is read only", Quote(options.variant)));
-  return LayOutPaddleRanks(content, options.variant == "pdparams_stage2");
+  const PaddleDealing dealing = PaddleDealingOf(options.variant);
+  const int64_t segment =
+      options.number ? options.number(std::string(kSegment)).value_or(kPaddleSegment) : kPaddleSegment;
+  if (segment < 0) return Status::Usage(fmt::format("{} is {}: it is a number of elements", Quote(kSegment), segment));
+  AOA_ASSIGN_OR_RETURN(PaddleTarget target, PaddleTarget::Make(content, dealing, segment));
+  if (options.variant.starts_with("pdparams")) return LayOutPaddleRanks(target);
+  return LayOutPaddleFlex(target, options.variant == "flex_safetensors");
 }
 
 std::vector<std::string> PaddleFormat::Companions(const std::string& path) const { return ModelCompanions(path); }

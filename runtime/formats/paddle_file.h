@@ -49,6 +49,7 @@ inline constexpr std::string_view kPaddleParameterNames = "StructuredToParameter
 // master is called elsewhere.
 inline constexpr std::string_view kPaddleMasters = "master_weights", kPaddleMasterOf = "_fp32_master_0",
                                   kPaddleMaster = "w_0";
+inline constexpr std::string_view kPaddleSlice = "slice@";  // in front of what sharding stage 3 has cut
 
 // Executes nothing.
 Result<PaddleFile> ReadPaddleFile(const std::string& path);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -23,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMostRanks = 1'000'000;
-constexpr std::string_view kSlice = "slice@";
 constexpr std::string_view kStates[] = {"moment1_0", "moment2_0", "moment2_max_0", "beta1_pow_acc_0",
                                         "beta2_pow_acc_0"};
 
@@ -83,7 +83,9 @@ using Held = std::pair<const PaddleFile*, const PaddleArray*>;
 
 class RankAdder {
  public:
-  RankAdder(const Rank& rank, CompositeSchema& out, Schema& schema) : rank_(rank), out_(out), schema_(schema) {}
+  // `taken`: weights that a stage before has. A tied weight lies on all stages that use it, and its first copy counts.
+  RankAdder(const Rank& rank, std::set<std::string>& taken, CompositeSchema& out, Schema& schema)
+      : rank_(rank), taken_(taken), out_(out), schema_(schema) {}
 
   Status Add() {
     for (const PaddleFile* file : rank_.weights) {
@@ -91,6 +93,7 @@ class RankAdder {
       for (const auto& [name, parameter] : file->parameters) names_.try_emplace(parameter, name);
     }
     for (const auto& [name, held] : weights_) {
+      if (taken_.contains(name)) continue;
       if (!IsUtf8(name)) return Status::Invalid(fmt::format("the name {} is not UTF-8", Quote(name)));
       AOA_RETURN_IF_ERROR(AddPieces(name, held.second->shape, {held}));
     }
@@ -100,9 +103,11 @@ class RankAdder {
     }
     for (const auto& [key, pieces] : states_) {
       const auto& [weight, state] = key;
+      if (taken_.contains(weight)) continue;
       Status status = AddState(weights_.at(weight).second->shape, fmt::format("{}.{}", weight, state), pieces);
       if (!status.ok()) return std::move(status).WithContext(Printable(pieces[0].first->path));
     }
+    for (const auto& [name, held] : weights_) taken_.insert(name);
     return Status();
   }
 
@@ -117,7 +122,7 @@ class RankAdder {
   }
 
   void Sort(std::string_view parameter, std::string_view state, const Held& held) {
-    if (parameter.starts_with(kSlice)) parameter.remove_prefix(kSlice.size());
+    if (parameter.starts_with(kPaddleSlice)) parameter.remove_prefix(kPaddleSlice.size());
     if (parameter.ends_with(kPaddleMasterOf)) parameter.remove_suffix(kPaddleMasterOf.size());
     auto name = names_.find(std::string(parameter));
     if (name == names_.end() || !weights_.contains(name->second)) return Leave(parameter, *held.first);
@@ -160,6 +165,7 @@ class RankAdder {
   }
 
   const Rank& rank_;
+  std::set<std::string>& taken_;
   CompositeSchema& out_;
   Schema& schema_;
   std::map<std::string, Held> weights_;
@@ -194,21 +200,22 @@ Status ReadPaddleRanks(const std::vector<PaddleRankFile>& files, int threads, Sc
   std::vector<std::optional<Result<PaddleFile>>> read(files.size());
   ParallelFor(files.size(), threads, [&](size_t i) { read[i] = ReadPaddleFile(files[i].path); });
   int64_t tp = 1, pp = 1, sharding = 1;
-  std::map<std::pair<int64_t, int64_t>, Rank> ranks;  // by stage and tensor-parallel rank
+  std::map<std::pair<int64_t, int64_t>, Rank> ranks;  // by tensor-parallel rank and stage
   std::vector<size_t> order(files.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return files[a].shard < files[b].shard; });
   for (size_t i : order) {
     if (!read[i]->ok()) return std::move(*read[i]).status();
     const PaddleRankFile& file = files[i];
-    Rank& rank = ranks[{file.pp, file.tp}];
+    Rank& rank = ranks[{file.tp, file.pp}];
     (file.states ? rank.states : rank.weights).push_back(&**read[i]);
     tp = std::max(tp, file.tp + 1);
     pp = std::max(pp, file.pp + 1);
     sharding = std::max(sharding, file.shard + 1);
   }
+  // Names count layers over the whole model, so which stage has a layer, in one round or several, makes no difference.
   schema.has_mesh = true;
-  schema.mesh = {{"dp", 1}, {"pp", pp}, {"sharding", sharding}, {"tp", tp}};
+  schema.mesh = {{"dp", 1}, {"pp", 1}, {"sharding", sharding}, {"tp", tp}};
   if (static_cast<int64_t>(ranks.size()) != tp * pp)
     return Status::Invalid(fmt::format("{}: there are files of {} of its {} ranks (pp={}, tp={})",
                                        Printable(schema.path), ranks.size(), tp * pp, pp, tp));
@@ -216,9 +223,14 @@ Status ReadPaddleRanks(const std::vector<PaddleRankFile>& files, int threads, Sc
   for (const auto& [place, rank] : ranks) {
     if (rank.weights.empty())
       return Status::Invalid(fmt::format("{}: the states of the rank pp={}, tp={} are there, and its weights are not",
-                                         Printable(schema.path), place.first, place.second));
-    composite.Begin(rank.weights[0]->path, place.first * sharding * tp + place.second);
-    AOA_RETURN_IF_ERROR(RankAdder(rank, composite, schema).Add());
+                                         Printable(schema.path), place.second, place.first));
+  }
+  auto rank = ranks.begin();
+  for (int64_t t = 0; t < tp; ++t) {
+    composite.Begin(rank->second.weights[0]->path, t);
+    std::set<std::string> taken;
+    for (int64_t p = 0; p < pp; ++p, ++rank)
+      AOA_RETURN_IF_ERROR(RankAdder(rank->second, taken, composite, schema).Add());
     composite.End();
   }
   return Status();

@@ -150,14 +150,7 @@ Result<TargetFile> LayOutTorchFile(const std::string& path, const std::vector<Ta
   AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, *object, storages));
   std::vector<PlacedTensor> placed;
   for (size_t i = 0; i < members.size(); ++i) placed.push_back({members[i], layout.storages[i]});
-  std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
-  TargetFile file;
-  file.path = path;
-  file.size = layout.size;
-  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(placed));
-  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(layout.inserts));
-  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
-  return file;
+  return TorchTargetFile(path, std::move(layout), std::move(placed));
 }
 
 bool LooksLikeTorch(const std::string& path) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -96,6 +97,22 @@ Result<TorchLayout> LayOutStream(std::string data, const TorchStorages& storages
 
 }  // namespace
 
+TargetFile TorchTargetFile(const std::string& path, TorchLayout layout, std::vector<PlacedTensor> tensors,
+                           std::vector<Insert> inserts) {
+  inserts.insert(inserts.end(), std::make_move_iterator(layout.inserts.begin()),
+                 std::make_move_iterator(layout.inserts.end()));
+  auto by_offset = [](const auto& a, const auto& b) { return a.offset < b.offset; };
+  std::stable_sort(tensors.begin(), tensors.end(), by_offset);
+  std::stable_sort(inserts.begin(), inserts.end(), by_offset);
+  TargetFile file;
+  file.path = path;
+  file.size = layout.size;
+  file.tensors = std::make_shared<const std::vector<PlacedTensor>>(std::move(tensors));
+  file.inserts = std::make_shared<const std::vector<Insert>>(std::move(inserts));
+  file.checksums = std::make_shared<const std::vector<Checksum>>(std::move(layout.checksums));
+  return file;
+}
+
 std::string ArchiveFolder(const std::string& name) {
   std::string stem = name.substr(name.rfind('/') + 1);
   if (size_t dot = stem.rfind('.'); dot != std::string::npos && dot > 0) stem.resize(dot);
@@ -122,7 +139,7 @@ uint32_t TorchStorages::AddContent(DType dtype, std::string bytes) {
   return number;
 }
 
-const Value* TorchStorages::Tensor(uint32_t storage, const Shape& shape, int64_t first) {
+const Value* TorchStorages::Tensor(uint32_t storage, const Shape& shape, int64_t first, bool trained) {
   std::vector<const Value*> size, stride(shape.size());
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
@@ -131,9 +148,9 @@ const Value* TorchStorages::Tensor(uint32_t storage, const Shape& shape, int64_t
   }
   for (int64_t extent : shape) size.push_back(tree_.Int(extent));
   const DType dtype = storages_[storage].dtype;
-  std::vector<const Value*> arguments = {
-      storages_[storage].id,          tree_.Int(first),  tree_.Tuple(std::move(size)),
-      tree_.Tuple(std::move(stride)), tree_.Bool(false), tree_.Call("collections OrderedDict", {})};
+  std::vector<const Value*> arguments = {storages_[storage].id,        tree_.Int(first),
+                                         tree_.Tuple(std::move(size)), tree_.Tuple(std::move(stride)),
+                                         tree_.Bool(trained),          tree_.Call("collections OrderedDict", {})};
   if (!TorchStorageName(dtype).empty()) return tree_.Call("torch._utils _rebuild_tensor_v2", std::move(arguments));
   arguments.push_back(tree_.Global(TorchDTypeName(dtype)));
   return tree_.Call("torch._utils _rebuild_tensor_v3", std::move(arguments));

@@ -22,8 +22,8 @@ class TorchStorages {
   // A storage that holds these bytes, which are a whole number of elements.
   uint32_t AddContent(DType dtype, std::string bytes);
 
-  // A row-major tensor that begins at element `first` of a storage.
-  const pickle::Value* Tensor(uint32_t storage, const Shape& shape, int64_t first = 0);
+  // A row-major tensor that begins at element `first` of a storage; `trained`: it asks for gradients.
+  const pickle::Value* Tensor(uint32_t storage, const Shape& shape, int64_t first = 0, bool trained = false);
   // A tensor on a storage of its own, which has the next number.
   const pickle::Value* Tensor(DType dtype, const Shape& shape);
 
@@ -56,6 +56,10 @@ struct TorchLayout {
 
 // Lays out a file that holds `object`. `name` is that of the file; archives call their folder after it.
 Result<TorchLayout> LayOutTorch(const std::string& name, const pickle::Value& object, const TorchStorages& storages);
+
+// The file that is laid out so: tensors and further inserts in any order.
+TargetFile TorchTargetFile(const std::string& path, TorchLayout layout, std::vector<PlacedTensor> tensors,
+                           std::vector<Insert> inserts = {});
 
 // The folder in the archive of a file of this name: "model" for "out/model.pt".
 std::string ArchiveFolder(const std::string& name);

@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import checkpoint  # noqa: E402
 
 HOSTILE = pathlib.Path(__file__).resolve().parents[1] / "data" / "hostile"
-SECONDS = 1.0  # of processor time
+SECONDS = 3.0  # of processor time
 RULES = """side a {
   format safetensors
   w  [n m]

@@ -3,6 +3,7 @@ import random
 import signal
 import time
 import unittest
+import zipfile
 
 from common import CUT, SMALL_JOBS, RunTest
 
@@ -83,6 +84,20 @@ class KillTest(RunTest):
             self.run_aoac(*CUT, *before, fault=f'write:{writes - 1}:1:kill')
             self.assertLess(self.reads(*CUT, *after, '--resume'), everything * 2 / 3)
             self.assertEqual(self.target(), self.whole)
+            self.clean()
+
+    def test_files_with_checksums(self):
+        arguments = ['--to', 'hf+bin:out', *SMALL_JOBS]
+        whole = self.expected(*arguments)
+        writes = self.calls('write', *arguments)
+        self.clean()
+        for number in range(1, writes + 1, max(1, writes // 12)):
+            run = self.run_aoac(*arguments, fault=f'write:{number}:1:kill')
+            self.assertEqual(run.status, -signal.SIGKILL, run)
+            self.succeed(*arguments, '--resume')
+            self.assertEqual(self.target(), whole, f'write {number}')
+            archive = zipfile.ZipFile(self.path('out', 'pytorch_model.bin'))
+            self.assertIsNone(archive.testzip(), f'write {number}')
             self.clean()
 
     def test_random_moments(self):

@@ -44,16 +44,17 @@ class TargetTest(RunTest):
         self.assertEqual(self.target(), whole)
 
     def test_parts(self):
-        whole = self.expected(*ARGUMENTS)
         order = random.Random(5)
-        for count in 2, 3, 7:
-            numbers = list(range(1, count + 1))
-            order.shuffle(numbers)
-            for number in numbers:
-                self.succeed(*ARGUMENTS, '--part', f'{number}/{count}')
-            self.assertEqual(self.target(), whole)
-            self.assertEqual(self.strays(), [])
-            self.clean()
+        for arguments in ARGUMENTS, ['--to', 'hf+bin:out', *SMALL_JOBS]:  # the latter with checksums over all parts
+            whole = self.expected(*arguments)
+            for count in 2, 3, 7:
+                numbers = list(range(1, count + 1))
+                order.shuffle(numbers)
+                for number in numbers:
+                    self.succeed(*arguments, '--part', f'{number}/{count}')
+                self.assertEqual(self.target(), whole)
+                self.assertEqual(self.strays(), [])
+                self.clean()
 
     def test_parts_side_by_side(self):
         whole = self.expected(*ARGUMENTS)

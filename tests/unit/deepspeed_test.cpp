@@ -145,6 +145,14 @@ TEST(DeepSpeedFiles, NamesAreReadAndSpelled) {
     EXPECT_FALSE(ParseDeepSpeedName(name)) << name;
 }
 
+TEST(DeepSpeedFiles, StepsAreReadFromTags) {
+  EXPECT_EQ(StepsInTag("global_step2500"), 2500);
+  EXPECT_EQ(StepsInTag("global_step12_universal"), 12);
+  EXPECT_EQ(StepsInTag("7"), 7);
+  EXPECT_EQ(StepsInTag("best"), std::nullopt);
+  EXPECT_EQ(StepsInTag("step99999999999999999999"), std::nullopt);
+}
+
 TEST(DeepSpeedFiles, MissingOnesAreListed) {
   testing::Scratch scratch;
   scratch.Write("latest", "global_step2");
