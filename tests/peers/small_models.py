@@ -20,6 +20,7 @@ class Case:
     as_class: str = ''             # the side that has the names of the class again
     head: str = 'raw'              # 'normalised': as_class divides the rows of the head by their length
     optional: tuple = ()           # endings of tensors (buffers) that a way back need not restore
+    refused: tuple = ()            # beginnings of sides that have no place for the model
 
 
 def sizes(h=48, n=8, g=2, f=40, layers=5, v=67, **more):
@@ -136,7 +137,7 @@ def gpt(**more):
     def size(h, n, layers, v, positions, **more):
         return hf.GPT2Config(n_embd=h, n_head=n, n_layer=layers, vocab_size=v, n_positions=positions, bos_token_id=0, eos_token_id=1, **more)
     return [Case('narrow', size(48, 8, 5, 67, 19, n_inner=40)), Case('four-times', size(40, 4, 4, 64, 24), F16),
-            Case('untied', size(36, 6, 2, 71, 16, tie_word_embeddings=False), F32), Case('one-layer', size(32, 4, 1, 50, 13))]
+            Case('untied', size(36, 6, 2, 71, 16, tie_word_embeddings=False), F32, refused=('mindformers',)), Case('one-layer', size(32, 4, 1, 50, 13))]
 
 
 def gpt_neox():
@@ -153,17 +154,17 @@ def opt():
         return hf.OPTConfig(hidden_size=h, num_attention_heads=n, ffn_dim=f, num_hidden_layers=layers, vocab_size=v,
                             max_position_embeddings=positions, word_embed_proj_dim=more.pop('word', h), bos_token_id=0, eos_token_id=1, **more)
     return [Case('plain', size()), Case('f16', size(h=40, n=4, f=36, layers=4, v=64, positions=17), F16),
-            Case('as-350m', size(h=40, n=4, f=44, layers=4, word=20, do_layer_norm_before=False)),
-            Case('narrow-words', size(h=40, n=4, f=44, layers=2, v=64, word=12), F32),
-            Case('untied', size(h=32, n=4, layers=2, tie_word_embeddings=False)),
+            Case('as-350m', size(h=40, n=4, f=44, layers=4, word=20, do_layer_norm_before=False), refused=('megatron',)),
+            Case('narrow-words', size(h=40, n=4, f=44, layers=2, v=64, word=12), F32, refused=('megatron',)),
+            Case('untied', size(h=32, n=4, layers=2, tie_word_embeddings=False), refused=('paddle',)),
             Case('as-galactica', size(h=32, n=4, layers=2, enable_bias=False, layer_norm_elementwise_affine=True)),
-            Case('no-norm-weights', size(h=32, n=4, layers=2, layer_norm_elementwise_affine=False))]
+            Case('no-norm-weights', size(h=32, n=4, layers=2, layer_norm_elementwise_affine=False), refused=('megatron', 'paddle'))]
 
 
 def bloom():
     def size(h, n, layers, v, **more): return hf.BloomConfig(hidden_size=h, n_head=n, n_layer=layers, vocab_size=v, bos_token_id=0, eos_token_id=1, **more)
     return [Case('plain', size(48, 8, 5, 67), F16), Case('six-heads', size(36, 6, 4, 64)), Case('one-layer', size(32, 4, 1, 50), F32),
-            Case('untied', size(32, 4, 2, 50, tie_word_embeddings=False))]
+            Case('untied', size(32, 4, 2, 50, tie_word_embeddings=False), refused=('mindformers',))]
 
 
 # Layers for multi-token prediction, which published files have and the classes neither make nor load.
