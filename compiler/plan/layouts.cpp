@@ -324,7 +324,7 @@ Layout Layouts::OfChunks(uint32_t type, const std::vector<std::pair<Shape, Shape
     };
     if (in > 0) {
       compose({box}, stored, primary);
-      Relation chunk = Invert({box});
+      Relation chunk = {Invert(box)};
       compose(view->real, chunk, block.real);
       compose(view->filler, chunk, block.filler);
     }

@@ -137,7 +137,7 @@ def gpt(**more):
     def size(h, n, layers, v, positions, **more):
         return hf.GPT2Config(n_embd=h, n_head=n, n_layer=layers, vocab_size=v, n_positions=positions, bos_token_id=0, eos_token_id=1, **more)
     return [Case('narrow', size(48, 8, 5, 67, 19, n_inner=40)), Case('four-times', size(40, 4, 4, 64, 24), F16),
-            Case('untied', size(36, 6, 2, 71, 16, tie_word_embeddings=False), F32, refused=('mindformers',)), Case('one-layer', size(32, 4, 1, 50, 13))]
+            Case('untied', size(36, 6, 2, 71, 16, tie_word_embeddings=False), F32, refused=('mindformers', 'hf_base')), Case('one-layer', size(32, 4, 1, 50, 13))]
 
 
 def gpt_neox():
@@ -156,7 +156,7 @@ def opt():
     return [Case('plain', size()), Case('f16', size(h=40, n=4, f=36, layers=4, v=64, positions=17), F16),
             Case('as-350m', size(h=40, n=4, f=44, layers=4, word=20, do_layer_norm_before=False), refused=('megatron',)),
             Case('narrow-words', size(h=40, n=4, f=44, layers=2, v=64, word=12), F32, refused=('megatron',)),
-            Case('untied', size(h=32, n=4, layers=2, tie_word_embeddings=False), refused=('paddle',)),
+            Case('untied', size(h=32, n=4, layers=2, tie_word_embeddings=False), refused=('paddle', 'hf_base')),
             Case('as-galactica', size(h=32, n=4, layers=2, enable_bias=False, layer_norm_elementwise_affine=True)),
             Case('no-norm-weights', size(h=32, n=4, layers=2, layer_norm_elementwise_affine=False), refused=('megatron', 'paddle'))]
 
@@ -164,7 +164,7 @@ def opt():
 def bloom():
     def size(h, n, layers, v, **more): return hf.BloomConfig(hidden_size=h, n_head=n, n_layer=layers, vocab_size=v, bos_token_id=0, eos_token_id=1, **more)
     return [Case('plain', size(48, 8, 5, 67), F16), Case('six-heads', size(36, 6, 4, 64)), Case('one-layer', size(32, 4, 1, 50), F32),
-            Case('untied', size(32, 4, 2, 50, tie_word_embeddings=False), refused=('mindformers',))]
+            Case('untied', size(32, 4, 2, 50, tie_word_embeddings=False), refused=('mindformers', 'hf_base'))]
 
 
 # Layers for multi-token prediction, which published files have and the classes neither make nor load.
