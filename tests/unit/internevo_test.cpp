@@ -35,8 +35,8 @@ TEST(InternEvoPartition, Groups) {
 }
 
 TEST(InternEvoNames, VirtualStagesAreNumberedOn) {
-  const Names stage = {"tok_embeddings.weight", "layers.0.a.weight", "layers.1.a.weight", "layers.2.a.weight",
-                       "layers.3.a.weight", "norm.weight"};
+  const Names stage = {"tok_embeddings.weight", "layers.0.a.weight", "layers.1.a.weight",
+                       "layers.2.a.weight",     "layers.3.a.weight", "norm.weight"};
   const Names file = {"0.model.tok_embeddings.weight", "0.model.layers.0.a.weight", "0.model.layers.1.a.weight",
                       "1.model.layers.0.a.weight",     "1.model.layers.1.a.weight", "1.model.norm.weight"};
   Names names = file;
@@ -148,8 +148,8 @@ TEST(InternEvoWriter, WhatIsWrittenIsRead) {
   AddStates(table);
   for (const char* variant : {"tp", "tp_wp", "wp"}) {
     const bool wp = std::string(variant) != "tp";
-    const TargetContent content =
-        wp ? ContentOf(table, 2, 2, {{"block", 1}, {"zo", 2}, {"wp", 2}}) : ContentOf(table, 3, 1, {{"block", 1}, {"zo", 3}});
+    const TargetContent content = wp ? ContentOf(table, 2, 2, {{"block", 1}, {"zo", 2}, {"wp", 2}})
+                                     : ContentOf(table, 3, 1, {{"block", 1}, {"zo", 3}});
     WriteOptions options;
     options.variant = variant;
     options.iteration = 7;
@@ -166,7 +166,8 @@ TEST(InternEvoWriter, WhatIsWrittenIsRead) {
     EXPECT_EQ(schema->facts, (std::vector<std::pair<std::string, int64_t>>{{"adapt_hf", 1}}));
     ASSERT_EQ(schema->files.size(), wp ? 2u : 1u);
     const auto bytes = FirstBytes(*schema);
-    for (uint32_t i = 0; i < table.size(); ++i) EXPECT_EQ(bytes.at(table[i].name), static_cast<int>(i + 1)) << table[i].name;
+    for (uint32_t i = 0; i < table.size(); ++i)
+      EXPECT_EQ(bytes.at(table[i].name), static_cast<int>(i + 1)) << table[i].name;
     EXPECT_EQ(bytes.size(), table.size() + 4);  // and steps
   }
 }
