@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "runtime/formats/mindspore_strategy.h"
+#include "runtime/formats/mindspore_strategy_file.h"
 #include "tests/fuzz/allocations.h"
 #include "tests/fuzz/harness.h"
 
