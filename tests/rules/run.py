@@ -11,7 +11,7 @@ family's first side (`hf`). cases.json says, for each model,
     lost       [PATTERN...]: tensors (buffers) that the way back from what is expected need not restore
     layouts    [LAYOUT...]: converted to and from each other, in every direction
     only_home  [LAYOUT...]: converted from the model and back, no more
-    read_only  [SIDE...]: sides whose format, or its default variant, is only read
+    read_only  [SIDE...]: sides that are only read here, since their files alone do not say all sizes
     refused    {LAYOUT: text}: a conversion to it exits with 1 and says the text
 
 A LAYOUT is "SIDE[+VARIANT] [MESH|- [NAME=VALUE...]]": a side, a variant of its format to write, mesh sizes, and dimensions of the side (-D). Every way to make a layout

@@ -38,7 +38,7 @@ def layouts(sides, heads, groups, layers, f=0, v=0):
         if side == 'paddle':  # states are not planned: a source of weights alone has none
             for mesh in GROUPED:
                 if all((axis == 'sharding' or x % size == 0) for axis, size in mesh for x in (heads, f)):
-                    out.append('paddle+pdparams_stage2 ' + ','.join(f'{axis}={size}' for axis, size in mesh))
+                    out.append('paddle+flex_stage2 ' + ','.join(f'{axis}={size}' for axis, size in mesh))
             continue
         for pp in (1, 2, 4):
             for tp in (1, 2, 4, 8):
