@@ -301,8 +301,8 @@ class Names {
       ConfigStatement& statement = config_.statements[number];
       statement.written = WithName(statement.AsWritten(), read != config_.reverse, name, prefix + name);
       if (!read)
-        statement.remark = fmt::format("`{}` is read below and made again, or hides the source's: `{}{}` here",
-                                       Printable(name), prefix, Printable(name));
+        statement.remark = fmt::format(
+            "what is read below and made again, or hides a tensor of the source, is called `{}NAME`", prefix);
     }
     return std::move(undeclared_);
   }
