@@ -189,6 +189,14 @@ std::optional<RuleView> LegBinder::ShapedView(const std::vector<Bound>& in, cons
   End& target = program_.ends[leg_ + 1];
   for (bool inward : {true, false}) {
     for (const Bound& bound : inward ? in : out) {
+      if (bound.blank && !inward) {
+        PositionalOperand blank;
+        blank.text = "_";
+        blank.where = bound.use->operand->node->where;
+        blank.blank = true;
+        to.push_back(std::move(blank));
+        continue;
+      }
       if (bound.blank || bound.names.size() != 1 || !bound.stacked.empty()) {
         diagnostics_
             .Error(Code::kUntypedList, bound.use->operand->node->where,

@@ -36,13 +36,19 @@ Result<InternEvoPlan> PlanOf(const TorchFile& file) {
   const Value* value = file.root().Find(kInternEvoPlan);
   if (!value || !value->Is(Kind::kList)) return Broken(file, fmt::format("there is no list `{}`", kInternEvoPlan));
   InternEvoPlan plan;
+  uint64_t bytes = 0;  // lists may be shared, so that a plan could be longer than its file
   for (const Value* group : value->items) {
     auto& ranks = plan.emplace_back();
+    bytes += sizeof(ranks);
     for (const Value* rank : group->items) {
       auto& entries = ranks.emplace_back();
+      bytes += sizeof(entries);
+      if (bytes > kLongestAround) return Broken(file, fmt::format("`{}` is too long", kInternEvoPlan));
       for (const Value* entry : rank->items) {
         if (!entry->Is(Kind::kText) || entry->outside)
           return Broken(file, fmt::format("`{}` holds what is no text", kInternEvoPlan));
+        bytes += sizeof(std::string) + entry->text.size();
+        if (bytes > kLongestAround) return Broken(file, fmt::format("`{}` is too long", kInternEvoPlan));
         entries.push_back(entry->text);
       }
     }

@@ -132,8 +132,8 @@ class Reader {
   Status Add(DistOrder usual) {
     auto trouble = Find(usual);
     if (trouble) {
-      schema_.notes.push_back(
-          fmt::format("{}: the optimizer's states lie in buckets, and are left behind: {}", Printable(folder_), *trouble));
+      schema_.notes.push_back(fmt::format("{}: the optimizer's states lie in buckets, and are left behind: {}",
+                                          Printable(folder_), *trouble));
       return Status();
     }
     for (size_t group = 0; group < groups_.size(); ++group) {
@@ -225,7 +225,8 @@ class Reader {
     chunks_.clear();
     for (size_t i = 0; i < chunks.size(); ++i) {
       if (!chunks[i].stored.row_major)
-        return Status::Invalid(fmt::format("{}: a chunk of {} has gaps", Printable(chunks[i].path), Quote(tensor.name)));
+        return Status::Invalid(
+            fmt::format("{}: a chunk of {} has gaps", Printable(chunks[i].path), Quote(tensor.name)));
       chunks_[tensor.chunks[i].at[0]] = std::move(chunks[i]);
     }
     return Status();
@@ -246,7 +247,8 @@ class Reader {
     std::vector<StoredPart> parts;
     const int64_t width = Width(dtype), end = begin + count;
     for (auto it = std::prev(chunks_.upper_bound(begin)); it != chunks_.end() && it->first < end; ++it) {
-      const int64_t lo = std::max(begin, it->first), hi = std::min(end, it->first + ElementCount(it->second.stored.shape));
+      const int64_t lo = std::max(begin, it->first),
+                    hi = std::min(end, it->first + ElementCount(it->second.stored.shape));
       if (hi <= lo) continue;
       const uint32_t store = composite_.StoreOf(it->second.path, it->second.size);
       parts.push_back({store, it->second.stored.offset + static_cast<uint64_t>((lo - it->first) * width),

@@ -173,6 +173,25 @@ class RankAdder {
   std::map<std::pair<std::string, std::string>, std::vector<Held>> states_;
 };
 
+using ReadFiles = std::vector<std::optional<Result<PaddleFile>>>;
+
+// Of folders of ranks: which tensor-parallel and which sharding rank each is. In stage 3 all have the states of all
+// weights, and there is no tensor parallelism.
+void TellRanksApart(const ReadFiles& read, std::vector<PaddleRankFile>& files) {
+  std::map<std::string_view, int64_t> holders;
+  int64_t ranks = 0, tp = 1;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!files[i].states) continue;
+    ++ranks;
+    for (const auto& [key, array] : (*read[i])->arrays) tp = std::max(tp, ++holders[key]);
+  }
+  if (tp == ranks || ranks % tp != 0) return;
+  for (PaddleRankFile& file : files) {
+    file.tp = file.shard % tp;
+    file.shard /= tp;
+  }
+}
+
 }  // namespace
 
 std::vector<PaddleRankFile> FindPaddleRanks(const std::string& path) {
@@ -189,6 +208,7 @@ std::vector<PaddleRankFile> FindPaddleRanks(const std::string& path) {
     if (files.empty()) break;
     for (PaddleRankFile& file : files) {
       file.shard = rank;
+      file.folder = true;
       out.push_back(std::move(file));
     }
   }
@@ -196,16 +216,19 @@ std::vector<PaddleRankFile> FindPaddleRanks(const std::string& path) {
   return weights ? out : std::vector<PaddleRankFile>();
 }
 
-Status ReadPaddleRanks(const std::vector<PaddleRankFile>& files, int threads, Schema& schema) {
-  std::vector<std::optional<Result<PaddleFile>>> read(files.size());
+Status ReadPaddleRanks(std::vector<PaddleRankFile> files, int threads, Schema& schema) {
+  ReadFiles read(files.size());
   ParallelFor(files.size(), threads, [&](size_t i) { read[i] = ReadPaddleFile(files[i].path); });
+  for (const auto& file : read) {
+    if (!file->ok()) return std::move(*file).status();
+  }
+  if (files[0].folder) TellRanksApart(read, files);
   int64_t tp = 1, pp = 1, sharding = 1;
   std::map<std::pair<int64_t, int64_t>, Rank> ranks;  // by tensor-parallel rank and stage
   std::vector<size_t> order(files.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return files[a].shard < files[b].shard; });
   for (size_t i : order) {
-    if (!read[i]->ok()) return std::move(*read[i]).status();
     const PaddleRankFile& file = files[i];
     Rank& rank = ranks[{file.tp, file.pp}];
     (file.states ? rank.states : rank.weights).push_back(&**read[i]);

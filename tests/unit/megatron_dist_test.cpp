@@ -63,11 +63,12 @@ TEST(MegatronDist, ChunksSayHowATensorIsCut) {
 }
 
 std::vector<DistTensor> Model(bool tied) {
-  std::vector<DistTensor> out = {{"embedding.word_embeddings.weight", DType::kBF16, {8, 4}},
-                                 {"decoder.layers.self_attention.linear_qkv.layer_norm_weight", DType::kBF16, {4, 4}, true},
-                                 {"decoder.layers.self_attention.linear_qkv.weight", DType::kBF16, {4, 12, 4}, true},
-                                 {"decoder.layers.self_attention.linear_proj.weight", DType::kBF16, {4, 4, 4}, true},
-                                 {"decoder.final_layernorm.weight", DType::kBF16, {4}}};
+  std::vector<DistTensor> out = {
+      {"embedding.word_embeddings.weight", DType::kBF16, {8, 4}},
+      {"decoder.layers.self_attention.linear_qkv.layer_norm_weight", DType::kBF16, {4, 4}, true},
+      {"decoder.layers.self_attention.linear_qkv.weight", DType::kBF16, {4, 12, 4}, true},
+      {"decoder.layers.self_attention.linear_proj.weight", DType::kBF16, {4, 4, 4}, true},
+      {"decoder.final_layernorm.weight", DType::kBF16, {4}}};
   if (!tied) out.push_back({"output_layer.weight", DType::kBF16, {8, 4}});
   return out;
 }
@@ -80,7 +81,8 @@ std::vector<size_t> NumbersOf(const std::optional<std::vector<DistParameter>>& p
 
 TEST(MegatronDist, TheOrderOfParameters) {
   const auto model = Model(false);
-  EXPECT_EQ(NumbersOf(ParametersOf(model, {0, 1, true, true}, DistOrder::kLocal)), (std::vector<size_t>{0, 1, 3, 2, 4, 5}));
+  EXPECT_EQ(NumbersOf(ParametersOf(model, {0, 1, true, true}, DistOrder::kLocal)),
+            (std::vector<size_t>{0, 1, 3, 2, 4, 5}));
   EXPECT_EQ(NumbersOf(ParametersOf(model, {0, 1, true, true}, DistOrder::kTransformerEngine)),
             (std::vector<size_t>{0, 3, 1, 2, 4, 5}));
   EXPECT_EQ(NumbersOf(ParametersOf(model, {1, 3, false, false}, DistOrder::kLocal)),

@@ -222,6 +222,27 @@ INSTANTIATE_TEST_SUITE_P(All, PaddleVariant,
                          ::testing::Values("flex", "flex_v2", "flex_stage2", "flex_stage3", "flex_safetensors",
                                            "pdparams", "pdparams_v2", "pdparams_stage2", "pdparams_stage3"));
 
+// save_group_sharded_model has a folder for each rank, whose number does not say its place in the mesh.
+TEST(PaddleRanks, FoldersOfRanksTellWhoIsTensorParallel) {
+  WriteOptions options;
+  options.variant = "pdparams_stage2";
+  auto layout = PaddleFormat().LayOut(Content(), options);
+  ASSERT_TRUE(layout.ok()) << layout.status().message();
+  Scratch files, folders;
+  Materialize(*layout, files);
+  for (int rank = 0; rank < 4; ++rank) {
+    const std::string weights = fmt::format("model_state.tp{:02}.pdparams", rank % 2);
+    const std::string states = fmt::format("optimizer.tp{:02}_shard{:02}.pdopt", rank % 2, rank / 2);
+    folders.Write(fmt::format("rank{}/model.pdmodel", rank), testing::ReadFile(files.At(weights)));
+    folders.Write(fmt::format("rank{}/model.pdopt", rank), testing::ReadFile(files.At(states)));
+  }
+  auto schema = PaddleFormat().Read(folders.root(), {});
+  ASSERT_TRUE(schema.ok()) << schema.status().message();
+  EXPECT_THAT(schema->mesh, ElementsAre(Pair("dp", 1), Pair("pp", 1), Pair("sharding", 2), Pair("tp", 2)));
+  ASSERT_EQ(schema->files.size(), 2u);
+  for (const SchemaFile& file : schema->files) EXPECT_EQ(schema->tables[file.table].size(), 5u);
+}
+
 TEST(PaddleFlexWriter, ReplicasAreDealtToTheFilesWithTheFewest) {
   auto layout = PaddleFormat().LayOut(Content(), {});
   ASSERT_TRUE(layout.ok()) << layout.status().message();
