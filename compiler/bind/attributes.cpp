@@ -139,7 +139,8 @@ class AttributeReader {
       int64_t value = 0;
       auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size() - 1, value);
       at = static_cast<size_t>(end - text.data());
-      ok = error == std::errc() && value >= 0 && (at + 1 == text.size() || (text[at] == ',' && at + 2 < text.size()));
+      ok = error == std::errc() && value >= 0 &&
+           (at + 1 == text.size() || text[at] == ',');  // '[1,0,]' too, as in Python
       out.push_back(value);
       ++at;
     }

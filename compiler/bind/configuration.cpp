@@ -93,12 +93,12 @@ std::optional<json> CommonConfiguration(const Unit& unit, const Side& side, cons
   return common;
 }
 
-std::optional<json> TargetConfiguration(const Program& program, const json* source) {
+std::optional<json> TargetConfiguration(const Program& program, const json* source, bool alike) {
   Dimensions& dimensions = *program.dimensions;
   size_t last = program.ends.size() - 1;
   const Side &from = *program.ends[0].side, &to = *program.ends[last].side;
   if (to.config.empty()) return std::nullopt;
-  json config = source && from.config.empty() ? *source : json::object();
+  json config = alike && source && from.config.empty() ? *source : json::object();
   for (const auto& line : to.config) {
     if (!Holds(line.context, last, dimensions)) continue;
     json value;

@@ -8,10 +8,10 @@
 
 namespace aoa::bind {
 
-// The configuration of the run's target, if its side has a `config { }` block. Where the source's side has none its
-// keys are those of the target, and what the block does not name is kept. Keys of names that nothing fixes are left
-// out.
-std::optional<nlohmann::json> TargetConfiguration(const Program& program, const nlohmann::json* source);
+// The configuration of the run's target, if its side has a `config { }` block. Where the source's side has none, and
+// `alike` says that both formats' configurations are of one kind, what the block does not name is kept. Keys of names
+// that nothing fixes are left out.
+std::optional<nlohmann::json> TargetConfiguration(const Program& program, const nlohmann::json* source, bool alike);
 
 // The keys that a source's own configuration has under the names of its side's `config { }` block, as the rule file's
 // `dims` spell them: `num_layers = l` and `l = config.num_hidden_layers` say that num_layers is num_hidden_layers.

@@ -120,6 +120,11 @@ uint32_t LegBinder::OutType(const Bound& bound, const TensorType& view_type) {
   if (bound.blank || bound.names.empty()) return kNoType;
   uint32_t family = FamilyFor(leg_ + 1, bound.names[0], bound.use);
   Shape shape = WholeShape(view_type);
+  const End& end = program_.ends[leg_ + 1];
+  // A chain may make a name again in another shape than that of the tensor opposite its first statement.
+  if (family != kNoFamily && end.families[family].partner_type &&
+      WholeShape(end.types[type_of_(leg_ + 1, family, &shape)]) != shape)
+    family = kNoFamily;
   return type_of_(leg_ + 1, family, &shape);
 }
 
@@ -189,6 +194,14 @@ std::optional<RuleView> LegBinder::ShapedView(const std::vector<Bound>& in, cons
   End& target = program_.ends[leg_ + 1];
   for (bool inward : {true, false}) {
     for (const Bound& bound : inward ? in : out) {
+      if (bound.blank && !inward) {
+        PositionalOperand blank;
+        blank.text = "_";
+        blank.where = bound.use->operand->node->where;
+        blank.blank = true;
+        to.push_back(std::move(blank));
+        continue;
+      }
       if (bound.blank || bound.names.size() != 1 || !bound.stacked.empty()) {
         diagnostics_
             .Error(Code::kUntypedList, bound.use->operand->node->where,

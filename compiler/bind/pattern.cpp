@@ -100,6 +100,17 @@ std::vector<Fragments> Expand(Fragment whole) {
 
 constexpr int64_t kLargestShift = int64_t{1} << 53;  // of a number in a name
 
+// The end of the variable that begins at `begin`. Paddle's placeholders end with their last letter, whatever follows:
+// `e.$EXPERT_ID_w` is `e.0_w`.
+size_t EndOfVariable(std::string_view text, size_t begin) {
+  for (std::string_view placeholder : {"LAYER_ID_OFFSET", "LAYER_ID", "EXPERT_ID"}) {
+    if (text.substr(begin).starts_with(placeholder)) return begin + placeholder.size();
+  }
+  size_t end = begin;
+  while (end < text.size() && IsWord(text[end])) ++end;
+  return end;
+}
+
 class PartReader {
  public:
   PartReader(const ast::Name& name, diag::Diagnostics& diagnostics) : name_(name), diagnostics_(diagnostics) {}
@@ -117,8 +128,7 @@ class PartReader {
         if (end == std::string_view::npos || !Braced(text.substr(i + 2, end - i - 2), at + 2, pattern)) return Fail(at);
         i = end + 1;
       } else if (text[i] == '$') {
-        size_t end = i + 1;
-        while (end < text.size() && IsWord(text[end])) ++end;
+        size_t end = EndOfVariable(text, i + 1);
         if (end == i + 1 || !IsWordStart(text[i + 1])) return Fail(at);
         pattern.parts.push_back({PatternPart::Kind::kVariable, std::string(text.substr(i + 1, end - i - 1))});
         i = end;
@@ -252,7 +262,10 @@ std::string Pattern::text() const {
     return '"' + parts[0].text + '"';  // only quotes can have said this
   }
   std::string out;
-  for (const PatternPart& part : parts) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const PatternPart& part = parts[i];
+    bool goes_on =
+        i + 1 < parts.size() && parts[i + 1].kind == PatternPart::Kind::kText && IsWord(parts[i + 1].text[0]);
     switch (part.kind) {
       case PatternPart::Kind::kText:
         out += part.text;
@@ -264,7 +277,7 @@ std::string Pattern::text() const {
         out += "${=" + part.text + "}";
         break;
       case PatternPart::Kind::kVariable:
-        if (part.offset == 0 && part.width == 0 && !part.expression) {
+        if (part.offset == 0 && part.width == 0 && !part.expression && (!goes_on || TakesNumbers(part.text))) {
           out += "$" + part.text;
         } else {
           out += "${" + part.text;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "compiler/diag/suggest.h"
@@ -67,6 +68,10 @@ class ViewMaker {
 
   // The type of an operand, against its shape if that is known.
   void Add(std::vector<OperandView>& operands, const PositionalOperand& operand, TensorType type, bool& ok) {
+    if (operand.blank) {
+      operands.push_back({true, {}, {}, operand.where, operand.text});
+      return;
+    }
     Shape shape = WholeShape(type);
     if (operand.shape && *operand.shape != shape) {
       ok = false;
@@ -284,43 +289,54 @@ class ViewMaker {
     return joint;
   }
 
-  // q, k and v by group, or one after the other, for heads of equal width.
+  // q, k and v by group, or one after the other. By group, the heads of each may have their own width.
   std::optional<Joint> Heads(size_t k) {
     if (a_.kv_heads == 0) return std::nullopt;  // reported with the attributes
-    int64_t g = a_.kv_heads, r = a_.heads / g, d = 0;
-    bool three = Parts().size() == 3;
-    if (PartsKnown() && three) {
-      int64_t counts[3] = {a_.heads, g, g};
-      for (size_t i = 0; i < 3; ++i) {
-        int64_t width = Seen(Parts()[i])[k];
-        if (width % counts[i] != 0) return BadWidth(Parts()[i].text, width, counts[i]);
-        if (i == 0) d = width / counts[0];
-        if (width != counts[i] * d) {
-          Error(Code::kShape, a_.statement->where,
-                fmt::format("`{}` is {} wide, {} heads of width {} are {}", Parts()[i].text, width, counts[i], d,
-                            counts[i] * d))
-              .Note("all heads have one width");
-          return std::nullopt;
-        }
-      }
-    } else {
-      int64_t width = WholeExtent(k), heads = a_.heads + 2 * g;
-      if (width % heads != 0) return BadWidth(Whole()[0].text, width, heads);
-      d = width / heads;
-    }
-    Axis head = Var("d", d), group = Var("g", g), one;
+    int64_t g = a_.kv_heads, r = a_.heads / g;
+    auto d = HeadWidths(k);
+    if (!d) return std::nullopt;
+    Axis heads[3], group = Var("g", g), one;
+    bool equal = (*d)[0] == (*d)[1] && (*d)[1] == (*d)[2];
+    for (size_t i = 0; i < 3; ++i) heads[i] = equal ? Var("d", (*d)[i]) : Var("d", i, (*d)[i]);
     Joint joint;
     if (a_.fused == Fused::kQkv) {
-      joint.parts = {Product({group, Var("r", r), head}), Product({group, head}), Product({group, head})};
-      joint.whole = Product({group, Sum({Var("r", r), one, one}), head});
+      Axis queries = Var("r", r);
+      joint.parts = {Product({group, queries, heads[0]}), Product({group, heads[1]}), Product({group, heads[2]})};
+      joint.whole = equal ? Product({group, Sum({queries, one, one}), heads[0]})
+                          : Product({group, Sum({Product({queries, heads[0]}), heads[1], heads[2]})});
     } else {
-      joint.parts = {Product({Var("n", a_.heads), head}), Product({group, head}), Product({group, head})};
+      joint.parts = {Product({Var("n", a_.heads), heads[0]}), Product({group, heads[1]}), Product({group, heads[2]})};
       joint.whole = Sum(joint.parts);
     }
     return joint;
   }
 
-  std::optional<Joint> BadWidth(const std::string& name, int64_t width, int64_t heads) {
+  // The widths of the heads of q, k and v: those of given parts, else equal ones.
+  std::optional<std::array<int64_t, 3>> HeadWidths(size_t k) {
+    const std::vector<PositionalOperand>& parts = Parts();
+    int64_t counts[3] = {a_.heads, a_.kv_heads, a_.kv_heads};
+    std::array<int64_t, 3> d = {};
+    if (!PartsKnown() || parts.size() != 3) {
+      int64_t width = WholeExtent(k), heads = counts[0] + 2 * counts[1];
+      if (width % heads != 0) return BadWidth(Whole()[0].text, width, heads);
+      d.fill(width / heads);
+      return d;
+    }
+    for (size_t i = 0; i < 3; ++i) {
+      int64_t width = Seen(parts[i])[k];
+      if (width % counts[i] != 0) return BadWidth(parts[i].text, width, counts[i]);
+      d[i] = width / counts[i];
+      if (a_.fused == Fused::kQkv || d[i] == d[0]) continue;
+      Error(Code::kShape, a_.statement->where,
+            fmt::format("`{}` is {} wide, {} heads of width {} are {}", parts[i].text, width, counts[i], d[0],
+                        counts[i] * d[0]))
+          .Note("all heads have one width");
+      return std::nullopt;
+    }
+    return d;
+  }
+
+  std::nullopt_t BadWidth(const std::string& name, int64_t width, int64_t heads) {
     Error(Code::kShape, a_.statement->where,
           fmt::format("`{}` is {} wide, which {} heads do not divide", name, width, heads))
         .Found(fmt::format("{} = {} * {} + {}", width, heads, width / heads, width % heads));

@@ -23,6 +23,7 @@ namespace aoa::bind {
 struct PositionalOperand {
   std::string text;  // its name, for messages
   SourceRange where;
+  bool blank = false;          // _: a part that nobody wants
   bool transposed = false;     // ^T
   std::optional<Shape> shape;  // of the tensor: always known on the run's source end, on the other if declared
   const TensorType* declared = nullptr;  // its type, if it is declared with one

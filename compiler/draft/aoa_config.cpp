@@ -133,7 +133,10 @@ class ConfigReader {
   static bool HasArrow(std::string_view text) { return text.find("->") != std::string_view::npos; }
 
   void Add(const Value& item, std::string_view statement, bool glued) {
-    ConfigStatement added{std::string(statement), item.where, false, glued};
+    ConfigStatement added;
+    added.text = statement;
+    added.where = item.where;
+    added.glued = glued;
     std::string_view spelled = item.where.text();
     if (size_t at = spelled.find(statement); at != std::string_view::npos) {
       added.where.begin += static_cast<uint32_t>(at);

@@ -21,6 +21,11 @@ struct ConfigStatement {
   SourceRange where;   // of the text that holds it
   bool exact = false;  // `where` spells `text` byte for byte
   bool glued = false;  // follows another one without a separator
+  // How the rules say it, where `text` would mean something else there; empty: not at all. `remark` says why.
+  std::optional<std::string> written;
+  std::string remark;
+
+  const std::string& AsWritten() const { return written ? *written : text; }
 };
 
 struct AoaConfig {

@@ -48,19 +48,21 @@ class RulesWriter {
   }
 
   void Statement(size_t i) {
-    const std::string& text = config_.statements[i].text;
-    if (IsInitial(config_.statements[i], config_.reverse)) {
-      Put(fmt::format("# {}\n", text));
+    const ConfigStatement& statement = config_.statements[i];
+    const std::string& text = statement.AsWritten();
+    if (!statement.remark.empty()) Put(fmt::format("# {}\n", statement.remark));
+    if (text.empty() || IsInitial(statement, config_.reverse)) {
+      Put(fmt::format("# {}\n", statement.text));
       return;
     }
     size_t arrow = text.find("->");
-    if (!config_.reverse || arrow == std::string::npos) return Line(i, text, true);
+    if (!config_.reverse || arrow == std::string::npos) return Line(i, text, !statement.written);
     std::string left = text.substr(0, arrow), right = text.substr(arrow + 2);
     // A removal backwards drops what is on the right; a pair of types is two casts.
     if (left.find_first_not_of(" \t_") == std::string::npos) return Line(i, fmt::format("_ <- {}", right), false);
     size_t source = text.find("src_dtype"), target = text.find("dst_dtype");
     if (source == std::string::npos || target == std::string::npos) return Line(i, left + "<->" + right, false);
-    Line(i, text, true);
+    Line(i, text, !statement.written);
     Line(i, left + "<-" + SwapTypes(right), false);
   }
 
@@ -109,6 +111,11 @@ SourceRange AtConfiguration(SourceRange range, const SourceFile& text, const Imp
 ImportedRules WriteRules(const AoaConfig& config, const std::string& origin, const std::vector<Trap>& traps,
                          const ImportedSides& sides) {
   return RulesWriter(config, sides).Write(origin, traps);
+}
+
+std::optional<size_t> StatementAt(const ImportedRules& rules, size_t at) {
+  const ImportedRules::Line* line = LineAt(rules, at);
+  return line ? std::optional(line->statement) : std::nullopt;
 }
 
 std::vector<const ast::Statement*> StatementsOf(const AoaConfig& config, const ImportedRules& rules,

@@ -32,6 +32,9 @@ struct ImportedRules {
 ImportedRules WriteRules(const AoaConfig& config, const std::string& origin, const std::vector<Trap>& traps,
                          const ImportedSides& sides);
 
+// The statement that a line at byte `at` of the rules spells, or nothing.
+std::optional<size_t> StatementAt(const ImportedRules& rules, size_t at);
+
 // The tree of each statement; null where it has no line, or where its line is no statement of the map.
 std::vector<const ast::Statement*> StatementsOf(const AoaConfig& config, const ImportedRules& rules,
                                                 const ast::File& file);

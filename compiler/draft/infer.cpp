@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compiler/bind/bind.h"
+#include "compiler/draft/reword.h"
 #include "compiler/prove/prove.h"
 
 namespace aoa::draft {
@@ -17,13 +18,21 @@ using bind::TensorId;
 
 class SideInference {
  public:
-  SideInference(const AoaConfig& statements, const Schema& source, const nlohmann::json* config, SourceFiles& texts,
-                diag::Diagnostics& diagnostics)
-      : statements_(statements), source_(source), config_(config), texts_(texts), diagnostics_(diagnostics) {
+  SideInference(AoaConfig& statements, const Schema& source, const nlohmann::json* config, std::vector<Trap>& traps,
+                SourceFiles& texts, diag::Diagnostics& diagnostics)
+      : statements_(statements),
+        source_(source),
+        config_(config),
+        traps_(traps),
+        texts_(texts),
+        diagnostics_(diagnostics) {
     sides_.format = source.format;
   }
 
   std::optional<ImportedSides> Infer() {
+    if (!Bind()) return std::nullopt;
+    undeclared_ =
+        RewordForNames(statements_, rules_, StatementsOf(statements_, rules_, unit_->files.front()), *program_, traps_);
     if (!Bind()) return std::nullopt;
     PassTheRest();
     // With these lines everything is read: what is left to say against the statements is said now.
@@ -87,22 +96,27 @@ class SideInference {
     const End& end = program_->ends.back();
     std::vector<NamedShape> made;
     for (TensorId id : mapping.targets) made.push_back({end.NameOf(id), WholeShape(end.types[end.tensors[id].type])});
+    std::vector<NamedShape> read = TensorsOf(source_);
+    for (std::vector<NamedShape>* tensors : {&read, &made})
+      std::erase_if(*tensors, [&](const NamedShape& t) { return undeclared_.contains(t.name); });
     SideDrafter drafter(config_);
-    std::vector<std::string> from = drafter.Declare(TensorsOf(source_)), to = drafter.Declare(made);
+    std::vector<std::string> from = drafter.Declare(read), to = drafter.Declare(made);
     sides_.source = statements_.reverse ? to : from;
     sides_.target = statements_.reverse ? from : to;
     sides_.dims = drafter.Dims(true);
   }
 
-  const AoaConfig& statements_;
+  AoaConfig& statements_;
   const Schema& source_;
   const nlohmann::json* config_;
+  std::vector<Trap>& traps_;
   SourceFiles& texts_;
   diag::Diagnostics& diagnostics_;
   diag::Diagnostics found_;  // of the text
   const SourceFile* text_ = nullptr;
   ImportedRules rules_;
   ImportedSides sides_;
+  std::set<std::string> undeclared_;
   bind::Request request_;
   std::unique_ptr<bind::Unit> unit_;
   std::optional<bind::Program> program_;
@@ -110,10 +124,9 @@ class SideInference {
 
 }  // namespace
 
-std::optional<ImportedSides> InferSides(const AoaConfig& config_of_statements, const Schema& source,
-                                        const nlohmann::json* config, SourceFiles& texts,
-                                        diag::Diagnostics& diagnostics) {
-  return SideInference(config_of_statements, source, config, texts, diagnostics).Infer();
+std::optional<ImportedSides> InferSides(AoaConfig& statements, const Schema& source, const nlohmann::json* config,
+                                        std::vector<Trap>& traps, SourceFiles& texts, diag::Diagnostics& diagnostics) {
+  return SideInference(statements, source, config, traps, texts, diagnostics).Infer();
 }
 
 std::vector<NamedShape> TensorsOf(const Schema& schema) {

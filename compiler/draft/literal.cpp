@@ -191,6 +191,8 @@ class Reader {
       Fail(at_, end,
            word == "if" ? "a conditional value is not carried out here" : "a comprehension is not carried out here")
           .Help(kPrintIt);
+    } else if (text_[at_] == '.' || text_[at_] == '%' || text_[at_] == '*') {
+      Fail(at_, end, fmt::format("`{}` works a value out, which only a program does", Printable(word))).Help(kPrintIt);
     } else {
       Fail(at_, end, fmt::format("`{}` stands between two values", Printable(word)))
           .Expected(close == ':' ? std::string("`:` and the value of the key") : fmt::format("`,` or `{}`", close));

@@ -145,7 +145,10 @@ std::vector<std::string> SideDrafter::Dims(bool all) const {
   for (const Folding::Variable& v : variables_) {
     bool known = std::any_of(equations_.begin(), equations_.end(), [&](const auto& e) { return e.first == v.name; });
     std::string guesses = known ? "" : Guesses(v.extent);
-    if (!guesses.empty()) lines.push_back(fmt::format("# {} counts {}: {}", v.name, v.extent, guesses));
+    if (all && !known)
+      lines.push_back(fmt::format("{} = {}{}", v.name, v.extent, guesses.empty() ? "" : "  # " + guesses));
+    else if (!guesses.empty())
+      lines.push_back(fmt::format("# {} counts {}: {}", v.name, v.extent, guesses));
   }
   for (const auto& [name, extent] : unknown_) {
     std::string guesses = Guesses(extent);

@@ -168,9 +168,10 @@ class TrapFinder {
   void Make(size_t i, const Statement& s, const std::string& name) {
     bool itself = In(s).size() == 1 && In(s)[0].name.text == name && ReadingOf(s, i, In(s)[0], 1).straight;
     auto [it, first] = made_.try_emplace(name, Made{i, false, itself});
-    if (!first && !it->second.read)
+    bool one = name.find_first_of("$*") == std::string::npos;  // of templates, each may make what the other does not
+    if (!first && !it->second.read && one)
       Add(i, fmt::format("`{}` was made before, and nothing has read it: Paddle keeps the last one", Printable(name)),
-          "the earlier statement has no effect", it->second.statement);
+          "the earlier result is left out", it->second.statement);
     it->second = {i, false, itself};
   }
 

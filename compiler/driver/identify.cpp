@@ -117,8 +117,7 @@ class Identifier {
 
   void Sort() {
     auto key = [](const Candidate& c) {
-      return std::tuple(!c.fit.fits, c.fit.unknown + c.fit.absent, !c.format,
-                        c.fit.fits ? -static_cast<int>(c.alike) : 0);
+      return std::tuple(!c.fit.fits, c.fit.unknown + c.fit.absent, !c.format, -static_cast<int>(c.alike));
     };
     std::stable_sort(candidates_.begin(), candidates_.end(),
                      [&](const Candidate& a, const Candidate& b) { return key(a) < key(b); });
@@ -164,10 +163,11 @@ std::optional<Fit> BetterRules(const std::string& rules, const std::string& side
   fs::path folder = fs::path(rules).parent_path();
   std::optional<Fit> found;
   std::error_code error;
+  auto preferred = [&](const Fit& fit) { return fit.side == side || fs::equivalent(fit.rules, rules, error); };
   for (Fit& fit : FindFits(folder.empty() ? "." : folder.string(), schema, config)) {
-    if (!fit.fits || fs::equivalent(fit.rules, rules, error)) continue;
-    if (fit.side == side) return std::move(fit);
-    if (!found) found = std::move(fit);
+    if (!fit.fits) continue;
+    if (fit.side == side && fs::equivalent(fit.rules, rules, error)) return std::nullopt;
+    if (!found || (!preferred(*found) && preferred(fit))) found = std::move(fit);
   }
   return found;
 }

@@ -23,8 +23,8 @@ struct Fit {
 // null.
 std::vector<Fit> FindFits(const std::string& folder, const Schema& schema, const nlohmann::json* config);
 
-// Of the files beside `rules`: one that a checkpoint fits, by a side of this name if there is one. Nothing if none
-// does.
+// Of the files beside `rules` and of itself: one that a checkpoint fits, by a side of this name, or another side of the
+// same file, if there is one. Nothing if none does, or if `side` of `rules` does.
 std::optional<Fit> BetterRules(const std::string& rules, const std::string& side, const Schema& schema,
                                const nlohmann::json* config);
 

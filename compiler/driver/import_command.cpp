@@ -9,6 +9,7 @@
 #include "compiler/draft/import.h"
 #include "compiler/draft/infer.h"
 #include "compiler/draft/literal.h"
+#include "compiler/draft/reword.h"
 #include "compiler/draft/yaml.h"
 #include "compiler/driver/commands.h"
 #include "compiler/driver/pipeline.h"
@@ -97,6 +98,7 @@ class Import {
           .Expected("`sources -> targets, attributes`");
     }
     traps_ = draft::FindTraps(config_, statements);
+    draft::RewordReplaced(config_, statements);
     return !session_.diagnostics.HasErrors();
   }
 
@@ -115,8 +117,8 @@ class Import {
     if (!schema || !IsWhole(*schema, session_)) return false;
     auto config = ConfigurationOf(*schema, session_);
     if (session_.diagnostics.HasErrors()) return false;
-    auto sides =
-        draft::InferSides(config_, *schema, config ? &*config : nullptr, session_.sources, session_.diagnostics);
+    auto sides = draft::InferSides(config_, *schema, config ? &*config : nullptr, traps_, session_.sources,
+                                   session_.diagnostics);
     if (sides) sides_ = std::move(*sides);
     return sides.has_value();
   }

@@ -254,7 +254,8 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     return std::nullopt;
   }
   Planned planned;
-  auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr);
+  const bool alike = !format->StoresConfiguration() || source.format == format;
+  auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr, alike);
   if (!config) config = source.common;
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;

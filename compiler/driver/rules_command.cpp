@@ -154,10 +154,10 @@ class RulesCommand {
 
   // Of a checkpoint that the side does not fit: the rule file beside this one that it does.
   void SuggestRules() {
-    static const std::vector<Code> misfits = {Code::kUnknownTensor, Code::kUnknownDimension, Code::kContradiction,
-                                              Code::kConfigKey,     Code::kArithmetic,       Code::kNoFit,
-                                              Code::kRank,          Code::kNotConsumed,      Code::kMissing,
-                                              Code::kMatchesNothing};
+    static const std::vector<Code> misfits = {Code::kUnknownTensor,  Code::kUnknownDimension, Code::kContradiction,
+                                              Code::kConfigKey,      Code::kArithmetic,       Code::kNoFit,
+                                              Code::kRank,           Code::kNotConsumed,      Code::kMissing,
+                                              Code::kMatchesNothing, Code::kCondition};
     diag::Diagnostic* misfit = session_.diagnostics.FirstError(misfits);
     if (!misfit) return;
     auto better =

@@ -315,12 +315,20 @@ Layout Layouts::OfChunks(uint32_t type, const std::vector<std::pair<Shape, Shape
     }
     Canonicalize(box);
     Relation primary;
-    auto take = [](uint32_t first, uint32_t) { return first; };
-    if (in > 0) AOA_CHECK(Compose({box}, stored, 0, take, primary, SIZE_MAX), "a chunk of too many boxes");
-    Canonicalize(primary);
     View block;
     block.shape = shape;
     block.elements = in;
+    auto take = [](uint32_t first, uint32_t) { return first; };
+    auto compose = [&](const Relation& first, const Relation& second, Relation& result) {
+      AOA_CHECK(Compose(first, second, 0, take, result, SIZE_MAX), "a chunk of too many boxes");
+    };
+    if (in > 0) {
+      compose({box}, stored, primary);
+      Relation chunk = {Invert(box)};
+      compose(view->real, chunk, block.real);
+      compose(view->filler, chunk, block.filler);
+    }
+    Canonicalize(primary);
     layout.blocks.push_back(std::move(block));
     layout.primary.push_back(std::move(primary));
   }

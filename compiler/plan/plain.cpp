@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "compiler/plan/programs.h"
+#include "compiler/plan/strided_block.h"
 
 namespace aoa::plan {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "compiler/core/check.h"
 #include "compiler/core/convert.h"
+#include "compiler/plan/strided_block.h"
 
 namespace aoa::plan {
 namespace {
@@ -20,17 +21,6 @@ bool ReadsInPlace(const Piece& piece, int width) {
 }
 
 }  // namespace
-
-Piece StridedBlock(const Shape& shape, const Shape& strides) {
-  Piece piece;
-  int64_t out = 1;
-  for (size_t i = shape.size(); i-- > 0;) {
-    piece.digits.push_back({shape[i], out, strides[i], 0});
-    out *= shape[i];
-  }
-  Canonicalize(piece);
-  return piece;
-}
 
 Relation Programs::Boxes(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block,
                          bool fill_last) {

@@ -25,9 +25,6 @@ struct SlotLayout {
   bool operator==(const SlotLayout&) const = default;
 };
 
-// The row-major elements of a block of `shape` among those of the file, from the block's first one on.
-Piece StridedBlock(const Shape& shape, const Shape& strides);
-
 class Programs {
  public:
   enum class Purpose {

@@ -7,6 +7,7 @@
 #include "compiler/core/check.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/plan/content.h"
+#include "compiler/plan/strided_block.h"
 
 namespace aoa::plan {
 

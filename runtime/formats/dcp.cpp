@@ -66,6 +66,7 @@ Status ReadShardFiles(const std::vector<std::string>& paths, int threads, Schema
   AOA_ASSIGN_OR_RETURN(auto metadata, ReadHeaders(paths, threads, schema));
   std::map<uint32_t, std::vector<DcpChunk>> chunks;  // by name
   std::map<uint32_t, Shape> wholes;
+  std::map<uint32_t, DType> types;
   std::vector<std::map<std::string, Shape>> places;
   for (size_t f = 0; f < paths.size(); ++f) {
     auto offsets = OffsetsOf(metadata[f]);
@@ -78,6 +79,9 @@ Status ReadShardFiles(const std::vector<std::string>& paths, int threads, Schema
       if (at == places[f].end() || at->second.size() != shape.size())
         return Status::Invalid(
             fmt::format("{}: {} does not say where {} begins", Printable(paths[f]), Quote(kShardingInfo), Quote(name)));
+      if (DType type = types.try_emplace(stored.name, stored.dtype).first->second; type != stored.dtype)
+        return Status::Invalid(fmt::format("{}: {} is {} here, and {} in another file", Printable(paths[f]),
+                                           Quote(name), Name(stored.dtype), Name(type)));
       Shape& whole = wholes[stored.name];
       whole.resize(std::max(whole.size(), shape.size()), 0);
       for (size_t i = 0; i < shape.size(); ++i) whole[i] = std::max(whole[i], at->second[i] + shape[i]);

@@ -51,6 +51,18 @@ struct ChunkOf {
   std::string name;
 };
 
+// Every chunk has bytes of its own. (Two names of a parameter may be one, but not so many that reading takes long.)
+Status CheckShared(const std::string& path, const std::vector<ChunkOf>& chunks) {
+  constexpr int kMostOften = 4;
+  std::error_code error;
+  const uint64_t size = fs::file_size(path, error);
+  __int128 announced = 0;
+  for (const ChunkOf& chunk : chunks) announced += chunk.chunk->item.length;
+  if (error || chunks.size() <= kMostOften || announced <= __int128{size} * kMostOften) return Status();
+  return Status::Invalid(
+      fmt::format("{}: its {} bytes would be those of {} chunks, over and over", Printable(path), size, chunks.size()));
+}
+
 Result<std::vector<DcpStoredChunk>> ReadChunks(const std::string& folder, const std::vector<ChunkOf>& chunks,
                                                int threads) {
   std::vector<std::optional<Result<DcpStoredChunk>>> read(chunks.size());
@@ -98,6 +110,7 @@ Status ReadDcpFiles(const std::string& folder, const DcpMetadata& metadata, int 
   }
   SchemaMerger merger(schema);
   for (auto& [name, chunks] : files) {
+    AOA_RETURN_IF_ERROR(CheckShared((fs::path(folder) / name).native(), chunks));
     AOA_ASSIGN_OR_RETURN(std::vector<DcpStoredChunk> read, ReadChunks(folder, chunks, threads));
     SchemaTable table;
     for (size_t i = 0; i < chunks.size(); ++i) {

@@ -174,6 +174,18 @@ bool Overlap(const DcpChunk& a, const DcpChunk& b) {
   return true;
 }
 
+// The axis on which chunks begin at the most places: few of them meet in a sweep along it.
+size_t MostCutAxis(size_t axes, const std::vector<DcpChunk>& chunks) {
+  size_t best = 0, most = 0;
+  for (size_t axis = 0; axis < axes; ++axis) {
+    std::unordered_set<int64_t> places;
+    for (const DcpChunk& chunk : chunks) places.insert(chunk.at[axis]);
+    if (places.size() > most) best = axis;
+    most = std::max(most, places.size());
+  }
+  return best;
+}
+
 // ---------------------------------------------------------------- writing
 
 constexpr const char* kClasses = "torch.distributed.checkpoint.metadata ";
@@ -261,8 +273,11 @@ class MetadataWriter {
 
 Status CheckTiling(const std::string& name, const Shape& shape, const std::vector<DcpChunk>& chunks) {
   __int128 total = 1, held = 0;
-  for (int64_t extent : shape) total *= extent;
-  if (total > kMostElements) return Status::Invalid(fmt::format("{} elements are too many", "2^56 or more"));
+  for (int64_t extent : shape) {
+    total *= std::max<int64_t>(extent, 1);  // an empty tensor's other extents are multiplied as well
+    if (total > kMostElements) return Status::Invalid(fmt::format("{} elements are too many", "2^56 or more"));
+  }
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) total = 0;
   for (const DcpChunk& chunk : chunks) {
     bool inside = chunk.at.size() == shape.size() && chunk.shape.size() == shape.size();
     __int128 count = 1;
@@ -277,10 +292,12 @@ Status CheckTiling(const std::string& name, const Shape& shape, const std::vecto
   }
   std::vector<const DcpChunk*> order;
   for (const DcpChunk& chunk : chunks) order.push_back(&chunk);
-  std::sort(order.begin(), order.end(), [](const DcpChunk* a, const DcpChunk* b) { return a->at < b->at; });
+  const size_t axis = MostCutAxis(shape.size(), chunks);
+  std::sort(order.begin(), order.end(),
+            [&](const DcpChunk* a, const DcpChunk* b) { return shape.empty() ? false : a->at[axis] < b->at[axis]; });
   for (size_t i = 0; i < order.size(); ++i) {
-    for (size_t k = i + 1; k < order.size() && !shape.empty() && order[k]->at[0] < order[i]->at[0] + order[i]->shape[0];
-         ++k) {
+    for (size_t k = i + 1; k < order.size(); ++k) {
+      if (!shape.empty() && order[k]->at[axis] >= order[i]->at[axis] + order[i]->shape[axis]) break;
       if (Overlap(*order[i], *order[k]))
         return Status::Invalid(fmt::format("the chunks at {} and {} of {} overlap", ToString(order[i]->at),
                                            ToString(order[k]->at), Quote(name)));

@@ -60,14 +60,17 @@ Status AddMoments(const TorchFile& file, const Value& state, FlatGroup& group) {
   return Status();
 }
 
-// The keys of flat parameters in the inner optimizer's state, in the order of the groups.
-std::vector<int64_t> KeysOf(const Value* param_groups) {
+// The keys of the first `most` flat parameters in the inner optimizer's state, in the order of the groups.
+std::vector<int64_t> KeysOf(const Value* param_groups, size_t most) {
   std::vector<int64_t> keys;
   if (!param_groups) return keys;
   for (const Value* group : param_groups->items) {
     const Value* params = group->Find("params");
     if (!params) continue;
-    for (const Value* key : params->items) keys.push_back(key->AsInt().value_or(-1));
+    for (const Value* key : params->items) {
+      if (keys.size() == most) return keys;
+      keys.push_back(key->AsInt().value_or(-1));
+    }
   }
   return keys;
 }
@@ -91,7 +94,7 @@ Result<std::vector<FlatGroup>> ReadGroups(const TorchFile& file) {
   if (!base) return groups;
   const Value *states = base->Find("state"), *param_groups = base->Find("param_groups");
   const Value* common = optimizer->Find("base_optimizer_state_step");
-  const std::vector<int64_t> keys = KeysOf(param_groups);
+  const std::vector<int64_t> keys = KeysOf(param_groups, groups.size());
   for (size_t g = 0; g < groups.size(); ++g) {
     const Value* state = nullptr;
     if (base->Is(Kind::kList)) {  // elastic checkpoints have a list, without padding

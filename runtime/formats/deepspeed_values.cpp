@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <unordered_set>
+
 #include "compiler/core/text.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/torch_file.h"
@@ -12,6 +15,7 @@ namespace {
 using pickle::Value;
 using Kind = Value::Kind;
 
+constexpr size_t kMostAxes = 64;
 constexpr int64_t kMostElements = int64_t{1} << 56;  // of a group: sums and their products with ranks stay in 63 bits
 
 // The extents of a tuple, a list, or a torch.Size of one.
@@ -20,25 +24,27 @@ Result<Shape> ShapeOf(const Value& value, std::string_view name) {
   if (value.IsMadeBy("torch Size") && value.arguments && !value.arguments->items.empty())
     list = value.arguments->items[0];
   auto broken = [&] { return Status::Invalid(fmt::format("the shape of {} is no list of numbers", Quote(name))); };
-  if (!list->Is(Kind::kTuple) && !list->Is(Kind::kList)) return broken();
+  if ((!list->Is(Kind::kTuple) && !list->Is(Kind::kList)) || list->items.size() > kMostAxes) return broken();
   Shape shape;
-  int64_t elements = 1;
+  int64_t elements = 1;  // without extents of 0
   for (const Value* item : list->items) {
     auto extent = item->AsInt();
     if (!extent || *extent < 0) return broken();
     if (*extent > 0 && elements > kMostElements / *extent)
       return Status::Invalid(fmt::format("the shape of {} has too many elements", Quote(name)));
-    elements *= *extent;
+    elements *= std::max<int64_t>(*extent, 1);
     shape.push_back(*extent);
   }
   return shape;
 }
 
-Result<std::vector<NamedShape>> GroupOf(const Value& value, int64_t& total) {
+// Each name stands once in all groups, so that a group that a list holds many times is not read many times.
+Result<std::vector<NamedShape>> GroupOf(const Value& value, std::unordered_set<std::string>& names, int64_t& total) {
   std::vector<NamedShape> out;
   if (!value.Is(Kind::kDict) && !value.Is(Kind::kObject)) return Status::Invalid("`param_shapes` is no dictionary");
   for (const auto& [name, shape] : MembersOf(value)) {
     if (name.empty() || !IsUtf8(name)) return Status::Invalid("a name in `param_shapes` is no text");
+    if (!names.insert(name).second) return Status::Invalid(fmt::format("`param_shapes` has {} twice", Quote(name)));
     AOA_ASSIGN_OR_RETURN(Shape extents, ShapeOf(*shape, name));
     total += ElementCount(extents);
     if (total > kMostElements) return Status::Invalid("`param_shapes` has too many elements");
@@ -74,12 +80,13 @@ std::optional<int64_t> NumberIn(const Value* value) {
 
 Result<std::vector<std::vector<NamedShape>>> ShapesOf(const Value* value) {
   std::vector<std::vector<NamedShape>> out;
+  std::unordered_set<std::string> names;
   int64_t total = 0;
   if (!value || value->Is(Kind::kNone)) return out;
   std::vector<const Value*> groups = {value};
   if (value->Is(Kind::kList) || value->Is(Kind::kTuple)) groups = value->items;
   for (const Value* group : groups) {
-    AOA_ASSIGN_OR_RETURN(auto shapes, GroupOf(*group, total));
+    AOA_ASSIGN_OR_RETURN(auto shapes, GroupOf(*group, names, total));
     out.push_back(std::move(shapes));
   }
   return out;

@@ -14,7 +14,7 @@ namespace aoa::formats {
 namespace {
 
 constexpr std::string_view kModel = "model.";
-constexpr int64_t kMostChunks = 1 << 16;
+constexpr int64_t kMostChunks = 1 << 16, kMostLayers = 1 << 24;  // numbers beyond are none of layers
 
 // A number that stands between dots, or between the beginning and a dot.
 struct Number {
@@ -27,7 +27,9 @@ std::optional<Number> FindNumber(std::string_view name) {
     const size_t end = std::min(name.find('.', begin), name.size());
     Number out{begin, end - begin, 0};
     auto [last, error] = std::from_chars(name.data() + begin, name.data() + end, out.value);
-    if (error == std::errc() && last == name.data() + end && out.value >= 0 && end < name.size()) return out;
+    if (error == std::errc() && last == name.data() + end && out.value >= 0 && out.value < kMostLayers &&
+        end < name.size())
+      return out;
     begin = end + 1;
   }
   return std::nullopt;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -36,13 +37,19 @@ Result<InternEvoPlan> PlanOf(const TorchFile& file) {
   const Value* value = file.root().Find(kInternEvoPlan);
   if (!value || !value->Is(Kind::kList)) return Broken(file, fmt::format("there is no list `{}`", kInternEvoPlan));
   InternEvoPlan plan;
+  uint64_t bytes = 0;  // lists may be shared, so that a plan could be longer than its file
   for (const Value* group : value->items) {
     auto& ranks = plan.emplace_back();
+    bytes += sizeof(ranks);
     for (const Value* rank : group->items) {
       auto& entries = ranks.emplace_back();
+      bytes += sizeof(entries);
+      if (bytes > kLongestAround) return Broken(file, fmt::format("`{}` is too long", kInternEvoPlan));
       for (const Value* entry : rank->items) {
         if (!entry->Is(Kind::kText) || entry->outside)
           return Broken(file, fmt::format("`{}` holds what is no text", kInternEvoPlan));
+        bytes += sizeof(std::string) + entry->text.size();
+        if (bytes > kLongestAround) return Broken(file, fmt::format("`{}` is too long", kInternEvoPlan));
         entries.push_back(entry->text);
       }
     }
@@ -278,21 +285,35 @@ class Reader {
     return Status();
   }
 
+  // A file of the run's state, if it can be read.
+  std::optional<TorchFile> OpenState(const std::string& path, std::string_view what) const {
+    auto file = TorchFile::Open(path);
+    if (file.ok()) return *std::move(file);
+    schema_.notes.push_back(fmt::format("{}: {}; without {}", Printable(path), file.status().message(), what));
+    return std::nullopt;
+  }
+
+  // The number in the name of a marker, "2.step".
+  static std::optional<int64_t> StepOf(const std::string& name) {
+    int64_t step = 0;
+    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
+    if (error != std::errc() || step < 0 || std::string_view(end) != ".step") return std::nullopt;
+    return step;
+  }
+
   Status Keep() {
+    std::optional<int64_t> steps;
     for (const std::string& name : files_.around) {
       const std::string path = (fs::path(path_) / name).native();
       auto content = io::ReadSmallFile(path, kLongestAround);
       if (!content.ok()) return std::move(content).status();
       kept_->around.push_back({name, *std::move(content)});
-      if (name != kInternEvoScheduler && name != kInternEvoContext) continue;
-      auto file = TorchFile::Open(path);
-      if (!file.ok())
-        schema_.notes.push_back(fmt::format("{}: {}", Printable(path), file.status().message()));
-      else if (name == kInternEvoScheduler)
-        kept_->scheduler = *std::move(file);
-      else
+      if (name == kInternEvoScheduler) kept_->scheduler = OpenState(path, "the schedule");
+      if (name != kInternEvoContext) continue;
+      if (auto file = OpenState(path, "the number of steps"))
         schema_.iteration = NumberIn(file->root().Find("step_count"));
     }
+    if (steps) schema_.iteration = steps;
     kept_->mesh = mesh();
     if (files_.optimizer) kept_->optimizer = std::move(opened_[numbers_.at(mesh().OptimizerName(0, 0))]);
     schema_.preserved = std::move(kept_);

@@ -13,6 +13,7 @@
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/torch_copy.h"
 #include "runtime/formats/torch_dtype.h"
+#include "runtime/formats/torch_json.h"
 #include "runtime/formats/torch_surroundings.h"
 #include "runtime/formats/torch_walk.h"
 #include "runtime/formats/torch_writer.h"

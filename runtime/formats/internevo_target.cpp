@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -95,8 +96,14 @@ DType ModelDType(const TargetContent& content) {
   return DType::kF32;
 }
 
+bool HasStates(const TargetContent& content) {
+  return std::any_of(content.tables.begin(), content.tables.end(), [](const auto& table) {
+    return std::any_of(table.begin(), table.end(), [](const TargetTensor& tensor) { return !tensor.role.empty(); });
+  });
+}
+
 Result<InternEvoTable> SortInternEvoTable(const std::vector<TargetTensor>& table, DType model,
-                                          const InternEvoMesh& mesh, bool first_stage) {
+                                          const InternEvoMesh& mesh, bool first_stage, bool states) {
   InternEvoTable out;
   std::vector<std::string> names;
   std::map<uint32_t, size_t> places;
@@ -117,9 +124,8 @@ Result<InternEvoTable> SortInternEvoTable(const std::vector<TargetTensor>& table
       return Status::Usage(
           fmt::format("the state {} is on a rank that does not have its weight", Quote(table[i].name)));
     AOA_RETURN_IF_ERROR(AddState(table, i, out.weights[place->second]));
-    out.states = true;
   }
-  if (out.states) AOA_RETURN_IF_ERROR(CheckStates(table, out.weights));
+  if (states) AOA_RETURN_IF_ERROR(CheckStates(table, out.weights));
   AOA_RETURN_IF_ERROR(ToFileNames(names, mesh.vpp, first_stage));
   for (size_t i = 0; i < names.size(); ++i) out.weights[i].name = std::move(names[i]);
   Deal(table, model, mesh, out);

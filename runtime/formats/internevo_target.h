@@ -28,7 +28,6 @@ struct InternEvoWeight {
 // The weights of a rank in the order of the modules.
 struct InternEvoTable {
   std::vector<InternEvoWeight> weights;
-  bool states = false;                       // there are states beside the weights
   std::vector<std::vector<size_t>> members;  // per group, numbers in `weights`
   // What each of the ranks takes that share a group: per group and rank, numbers in `weights` in the order of the flat
   // tensor, and the same as the files spell it.
@@ -39,9 +38,13 @@ struct InternEvoTable {
 // The element type of a model: f32 only if all of its weights are.
 DType ModelDType(const TargetContent& content);
 
+// Whether there are states beside the weights, on some rank.
+bool HasStates(const TargetContent& content);
+
 // Finds the states of each weight, which are called WEIGHT.master, WEIGHT.exp_avg, WEIGHT.exp_avg_sq and WEIGHT.step,
-// and deals them. kUsage for states that InternEvo does not have, and where some weights lack what others have.
+// and deals them; `states`: every weight must have them. kUsage for states that InternEvo does not have, and where some
+// weights lack what others have.
 Result<InternEvoTable> SortInternEvoTable(const std::vector<TargetTensor>& table, DType model,
-                                          const InternEvoMesh& mesh, bool first_stage);
+                                          const InternEvoMesh& mesh, bool first_stage, bool states);
 
 }  // namespace aoa::formats

@@ -62,16 +62,21 @@ struct Place {
 class Writer {
  public:
   Writer(const TargetContent& content, const WriteOptions& options, InternEvoMesh mesh)
-      : content_(content), mesh_(std::move(mesh)), dtype_(ModelDType(content)), state_(mesh_, dtype_, options) {}
+      : content_(content),
+        mesh_(std::move(mesh)),
+        dtype_(ModelDType(content)),
+        states_(HasStates(content)),
+        state_(mesh_, dtype_, options) {}
 
   Result<TargetLayout> Write() {
+    AOA_RETURN_IF_ERROR(CheckKept());
     for (auto [rank, number] : content_.ranks) {
       AOA_ASSIGN_OR_RETURN(Place place, PlaceOf(rank));
       AOA_ASSIGN_OR_RETURN(const InternEvoTable* sorted, Sorted(number, place));
       rank_ = rank;
       number_ = number;
       if (place.r < mesh_.model_ranks()) AOA_RETURN_IF_ERROR(Model(*sorted, place));
-      if (!sorted->states) continue;
+      if (!states_) continue;
       if (place.r < mesh_.optimizer_ranks()) AOA_RETURN_IF_ERROR(Optimizer(*sorted, place));
       AOA_RETURN_IF_ERROR(Plan(*sorted, place));
     }
@@ -99,20 +104,20 @@ class Writer {
   Result<const InternEvoTable*> Sorted(uint32_t number, const Place& place) {
     auto it = sorted_.find(number);
     if (it == sorted_.end()) {
-      AOA_ASSIGN_OR_RETURN(auto made, SortInternEvoTable(content_.tables[number], dtype_, mesh_, place.p == 0));
-      AOA_RETURN_IF_ERROR(CheckKept(made));
+      AOA_ASSIGN_OR_RETURN(auto made,
+                           SortInternEvoTable(content_.tables[number], dtype_, mesh_, place.p == 0, states_));
       it = sorted_.emplace(number, std::move(made)).first;
     }
     return &it->second;
   }
 
   // Files of variant `wp` are called by the rank of weight parallelism alone: some ranks' would not be kept.
-  Status CheckKept(const InternEvoTable& sorted) const {
+  Status CheckKept() const {
     if (mesh_.variant != "wp") return Status();
     if (mesh_.wp < mesh_.tp)
       return Status::Usage(fmt::format(
           "variant wp keeps a file for each of wp = {} ranks, which are too few for tp = {}", mesh_.wp, mesh_.tp));
-    if (!sorted.states || mesh_.optimizer_ranks() == mesh_.stage_ranks()) return Status();
+    if (!states_ || mesh_.optimizer_ranks() == mesh_.stage_ranks()) return Status();
     return Status::Usage(fmt::format(
         "variant wp keeps the optimizer of wp * zo = {} ranks, and the embedding's is shared out over the {} "
         "of a stage: take zo = {}, or variant tp_wp",
@@ -242,6 +247,7 @@ class Writer {
   const TargetContent& content_;
   InternEvoMesh mesh_;
   DType dtype_;
+  bool states_;  // there are some
   InternEvoState state_;
   std::map<uint32_t, InternEvoTable> sorted_;  // by table
   TargetLayout layout_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <map>
@@ -29,11 +30,7 @@ struct Bucket {
   std::set<int64_t> bounds;  // where chunks begin and end
 };
 
-struct Buffer {
-  std::string types;
-  std::vector<Bucket> buckets;
-};
-
+using Buffer = std::vector<Bucket>;
 using Group = std::vector<Buffer>;
 
 // Takes "PREFIX<number>" and the dot behind it from the front of a text.
@@ -48,14 +45,26 @@ std::optional<size_t> TakeNumber(std::string_view& text, std::string_view prefix
   return number;
 }
 
-template <class T>
-T& At(std::vector<T>& items, size_t index) {
-  if (index >= items.size()) items.resize(index + 1);
-  return items[index];
+// Which bucket of which buffer of which group it is.
+using Number = std::array<size_t, 3>;
+
+// Puts what is numbered into lists. False if a number is missing.
+bool Pack(std::map<Number, Bucket> buckets, std::vector<Group>& groups) {
+  for (auto& [number, bucket] : buckets) {
+    if (number[0] == groups.size()) groups.emplace_back();
+    if (number[0] + 1 != groups.size()) return false;
+    Group& group = groups.back();
+    if (number[1] == group.size()) group.emplace_back();
+    if (number[1] + 1 != group.size() || number[2] != group.back().size()) return false;
+    group.back().push_back(std::move(bucket));
+  }
+  return true;
 }
 
 // Sorts the tensors of buckets by groups. A text says what is odd about them.
 std::optional<std::string> Sort(const DcpMetadata& metadata, std::vector<Group>& groups) {
+  std::map<Number, Bucket> buckets;
+  std::string all;
   for (const DcpTensor& tensor : metadata.tensors) {
     std::string_view rest = tensor.name;
     if (!rest.starts_with(kDistBuckets)) continue;
@@ -64,19 +73,20 @@ std::optional<std::string> Sort(const DcpMetadata& metadata, std::vector<Group>&
     const size_t types = rest.find(std::string(").") + std::string(kBucket));
     if (!group || !buffer || !rest.starts_with(kTypes) || types == std::string_view::npos || tensor.shape.size() != 1)
       return fmt::format("{} is no bucket", Quote(tensor.name));
-    Buffer& own = At(At(groups, *group), *buffer);
     const auto name = std::string(rest.substr(kTypes.size(), types + 1 - kTypes.size()));
+    if (!all.empty() && all != name) return "there are buffers of several element types";
+    all = name;
     rest.remove_prefix(types + 2);
     auto number = TakeNumber(rest, kBucket);
-    if (!number || (!own.types.empty() && own.types != name)) return fmt::format("{} is no bucket", Quote(tensor.name));
-    own.types = name;
-    Bucket& bucket = At(own.buckets, *number);
+    if (!number) return fmt::format("{} is no bucket", Quote(tensor.name));
+    Bucket& bucket = buckets[{*group, *buffer, *number}];
     if (!bucket.states.empty() && bucket.length != tensor.shape[0])
       return fmt::format("{} is not as long as other states", Quote(tensor.name));
     bucket.length = tensor.shape[0];
     bucket.states[std::string(rest)] = &tensor;
     for (const DcpChunk& chunk : tensor.chunks) bucket.bounds.insert({chunk.at[0], chunk.at[0] + chunk.shape[0]});
   }
+  if (!Pack(std::move(buckets), groups)) return "a bucket is missing";
   return std::nullopt;
 }
 
@@ -87,7 +97,7 @@ struct Place {
 
 // Where parameters of so many elements lie in the buckets of a buffer: in reverse order, each at a multiple of the
 // alignment; a bucket that is full is followed by the next.
-std::optional<std::vector<Place>> Fit(const std::vector<int64_t>& elements, const std::vector<Bucket>& buckets) {
+std::optional<std::vector<Place>> Fit(const std::vector<int64_t>& elements, const Buffer& buckets) {
   std::vector<Place> places(elements.size());
   size_t bucket = 0;
   int64_t end = 0;
@@ -143,12 +153,6 @@ class Reader {
                          ToString(mesh_));
     for (const Group& group : groups_) {
       if (group.size() != groups_[0].size()) return "ranks differ in the number of buffers";
-      for (const Buffer& buffer : group) {
-        if (buffer.types != groups_[0][0].types) return "there are buffers of several element types";
-        for (const Bucket& bucket : buffer.buckets) {
-          if (bucket.states.empty()) return "a bucket is missing";
-        }
-      }
     }
     for (const DcpTensor& tensor : metadata_.tensors) {
       if (tensor.name.starts_with("optimizer.")) continue;
@@ -190,7 +194,7 @@ class Reader {
       if (!parameters) return false;
       std::vector<int64_t> elements;
       for (const DistParameter& p : *parameters) elements.push_back(ParameterElements(tensors_[p.tensor], mesh_.tp));
-      auto places = Fit(elements, groups_[group][buffer].buckets);
+      auto places = Fit(elements, groups_[group][buffer]);
       if (!places) continue;
       stages_[static_cast<size_t>(row)] = {*std::move(parameters), *std::move(places), stage.end - stage.begin};
       return true;
@@ -201,7 +205,7 @@ class Reader {
   Status AddBuffer(size_t group, size_t buffer) {
     const auto pp = static_cast<int64_t>(group) / mesh_.tp, t = static_cast<int64_t>(group) % mesh_.tp;
     const Stage& stage = stages_[buffer * static_cast<size_t>(mesh_.pp) + static_cast<size_t>(pp)];
-    const std::vector<Bucket>& buckets = groups_[group][buffer].buckets;
+    const Buffer& buckets = groups_[group][buffer];
     for (size_t k = 0; k < buckets.size(); ++k) {
       for (const DistState& state : kDistStates) {
         auto found = buckets[k].states.find(state.key);
@@ -275,16 +279,19 @@ std::string DistBucketPrefix(int64_t group, int64_t buffer, std::string_view typ
 
 std::optional<DistTensor> DistTensorOf(const DcpTensor& tensor, int64_t tp) {
   DistTensor out{tensor.name, tensor.dtype, tensor.shape, IsStackedName(tensor.name)};
-  if (out.stacked && out.whole.empty()) return std::nullopt;
-  if (tp == 1) return out;
-  for (size_t axis = out.stacked ? 1 : 0; axis < tensor.shape.size(); ++axis) {
+  auto pieces = [&](size_t axis) {
     std::set<int64_t> begins;
     for (const DcpChunk& chunk : tensor.chunks) begins.insert(chunk.at[axis]);
-    const auto pieces = static_cast<int64_t>(begins.size());
-    if (pieces <= 1) continue;
-    if (out.axis != DistTensor::kWhole || pieces % tp != 0 || tensor.shape[axis] % pieces != 0) return std::nullopt;
+    return static_cast<int64_t>(begins.size());
+  };
+  if (out.stacked && (out.whole.empty() || pieces(0) != out.whole[0])) return std::nullopt;
+  if (tp == 1) return out;
+  for (size_t axis = out.stacked ? 1 : 0; axis < tensor.shape.size(); ++axis) {
+    const int64_t count = pieces(axis);
+    if (count <= 1) continue;
+    if (out.axis != DistTensor::kWhole || count % tp != 0 || tensor.shape[axis] % count != 0) return std::nullopt;
     out.axis = axis;
-    out.parts = pieces / tp;
+    out.parts = count / tp;
   }
   const size_t outermost = out.stacked ? 1 : 0;
   return out.parts > 1 && out.axis != outermost ? std::nullopt : std::optional(std::move(out));

@@ -31,7 +31,8 @@ std::string DistGroupPrefix(int64_t group);
 // "optimizer.distributed.dp_group_idx_3.gbuf_idx_0.dtype_(torch.bfloat16, torch.float32).bucket_idx_1."
 std::string DistBucketPrefix(int64_t group, int64_t buffer, std::string_view types, int64_t bucket);
 
-// How a tensor lies on tensor-parallel ranks, by its chunks. Nothing if they are no such cut.
+// How a tensor lies on tensor-parallel ranks, by its chunks. Nothing if they are no such cut, or if layers do not lie
+// apart.
 std::optional<DistTensor> DistTensorOf(const DcpTensor& tensor, int64_t tp);
 
 // Adds the states of all weights to a schema, as chunks called WEIGHT.master, WEIGHT.exp_avg and WEIGHT.exp_avg_sq.

@@ -118,10 +118,13 @@ class Reader {
     const bool encoded = value.IsMadeBy("_codecs encode") && value.arguments->items.size() == 2 &&
                          value.arguments->items[0]->Is(Kind::kText) && value.arguments->items[1]->IsText("latin1");
     if (!encoded) return Status::Invalid("its elements are no bytes");
-    AOA_ASSIGN_OR_RETURN(std::string text, TextOf(*value.arguments->items[0]));
-    AOA_RETURN_IF_ERROR(FromLatin1(text));
-    const uint64_t bytes = text.size();
-    return PaddleArray::Piece{0, bytes, std::make_shared<const std::string>(std::move(text))};
+    auto& decoded = decoded_[value.arguments->items[0]];
+    if (!decoded) {
+      AOA_ASSIGN_OR_RETURN(std::string text, TextOf(*value.arguments->items[0]));
+      AOA_RETURN_IF_ERROR(FromLatin1(text));
+      decoded = std::make_shared<const std::string>(std::move(text));
+    }
+    return PaddleArray::Piece{0, decoded->size(), decoded};
   }
 
   Result<std::string> TextOf(const Value& value) {
@@ -151,6 +154,7 @@ class Reader {
 
   const io::File& file_;
   uint64_t size_;
+  std::map<const Value*, std::shared_ptr<const std::string>> decoded_;  // arrays may share a text
 };
 
 Status ReadArrays(const Value& dictionary, Reader& reader, std::map<std::string, PaddleArray>& out) {
@@ -179,6 +183,9 @@ Status JoinSlices(const Value& slices, std::map<std::string, PaddleArray>& array
       auto slice = arrays.find(name->text);
       if (slice == arrays.end())
         return Status::Invalid(fmt::format("{}: the slice {} is not there", Quote(key.text), Quote(name->text)));
+      if (name != names->items.front() && slice->second.dtype != whole.dtype)
+        return Status::Invalid(fmt::format("{}: its slices are of {} and of {}", Quote(key.text), Name(whole.dtype),
+                                           Name(slice->second.dtype)));
       whole.dtype = slice->second.dtype;
       count += ElementCount(slice->second.shape);
       for (PaddleArray::Piece& piece : slice->second.pieces) whole.pieces.push_back(std::move(piece));

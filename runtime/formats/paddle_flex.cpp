@@ -44,6 +44,7 @@ struct Box {
 
 struct Tensor {
   std::string dtype;
+  std::optional<DType> stored;  // of all boxes, as the files have them
   Shape whole;
   std::map<Shape, Box> boxes;  // by place
 };
@@ -217,7 +218,7 @@ Status ReadFiles(int threads, Folder& folder) {
 
 // Where the elements of a box lie, row-major. Windows must follow one another from the first element to the last.
 Result<std::vector<StoredPart>> PartsOf(const std::string& name, Box& box, Folder& folder, CompositeSchema& out,
-                                        DType& dtype) {
+                                        std::optional<DType>& dtype) {
   std::stable_sort(box.pieces.begin(), box.pieces.end(),
                    [](const Piece& a, const Piece& b) { return a.range < b.range; });
   std::vector<StoredPart> parts;
@@ -235,6 +236,9 @@ Result<std::vector<StoredPart>> PartsOf(const std::string& name, Box& box, Folde
       return Status::Invalid(fmt::format("{}: it is {}, the metadata say {}", Printable(file.path),
                                          ToString(array->second.shape), ToString(shape)));
     next += ElementCount(shape);
+    if (dtype.value_or(array->second.dtype) != array->second.dtype)
+      return Status::Invalid(fmt::format("{}: it is {} here, and {} in another box", Printable(file.path),
+                                         Name(array->second.dtype), Name(*dtype)));
     dtype = array->second.dtype;
     for (const PaddleArray::Piece& bytes : array->second.pieces) {
       const uint32_t store = bytes.content ? out.StoreOf(file.path, bytes.content) : out.StoreOf(file.path, file.size);
@@ -250,10 +254,10 @@ Result<std::vector<StoredPart>> PartsOf(const std::string& name, Box& box, Folde
 // Adds the k-th box of a tensor, as a chunk or as a rank's tensor.
 Status AddBox(const std::string& name, Tensor& tensor, size_t k, bool chunk, Folder& folder, CompositeSchema& out) {
   auto& [at, box] = *std::next(tensor.boxes.begin(), static_cast<std::ptrdiff_t>(k));
-  DType dtype = DType::kF32;
-  auto parts = PartsOf(name, box, folder, out, dtype);
+  auto parts = PartsOf(name, box, folder, out, tensor.stored);
   if (!parts.ok())
     return std::move(parts).status().WithContext(fmt::format("the box at {} of {}", ToString(at), Quote(name)));
+  const DType dtype = tensor.stored.value_or(DType::kF32);  // of a box without elements
   return chunk ? out.AddChunk(name, dtype, box.shape, *parts, tensor.whole, at)
                : out.Add(name, dtype, box.shape, *parts);
 }

@@ -353,12 +353,13 @@ Result<TorchTensor> TorchFile::Strided(const Value& arguments, bool typed_by_arg
   }
   const auto width = static_cast<int64_t>(Width(out.dtype));
   const int64_t held = static_cast<int64_t>(storage.bytes) / width;
-  __int128 last = begin, count = 1;
+  __int128 last = begin, count = 1;  // without extents of 0
   for (size_t i = 0; i < out.shape.size(); ++i) {
-    count = std::min<__int128>(count * out.shape[i], kMostElements);
+    count = std::min<__int128>(count * std::max<int64_t>(out.shape[i], 1), kMostElements);
     last += std::max<__int128>(out.shape[i] - 1, 0) * out.strides[i];
     if (count >= kMostElements || last >= kMostElements) return Status::Invalid("its elements lie beyond its storage");
   }
+  if (std::find(out.shape.begin(), out.shape.end(), 0) != out.shape.end()) count = 0;
   if (count > 0 && last >= held)
     return Status::Invalid(fmt::format("its elements reach to number {} of {} of storage {}",
                                        static_cast<int64_t>(last), held, out.storage));

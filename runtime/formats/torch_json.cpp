@@ -19,6 +19,7 @@ using pickle::Value;
 using Kind = Value::Kind;
 
 constexpr int kDeepest = 64;
+constexpr int64_t kMostValues = 1 << 18, kValueBytes = 32;
 constexpr std::string_view kTypePrefix = "torch.", kGlobalPrefix = "torch ";
 
 // A container may hold another many times over: what it comes to is bounded.
@@ -37,7 +38,8 @@ class JsonMaker {
       case Kind::kFloat:
         return std::isfinite(value.number) ? std::optional<json>(value.number) : std::nullopt;
       case Kind::kText:
-        return IsUtf8(value.text) ? std::optional<json>(value.text) : std::nullopt;
+        left_ -= static_cast<int64_t>(value.text.size()) / kValueBytes;  // it may stand in many places
+        return left_ >= 0 && IsUtf8(value.text) ? std::optional<json>(value.text) : std::nullopt;
       case Kind::kList:
       case Kind::kTuple:
         return List(value, depth);
@@ -58,6 +60,8 @@ class JsonMaker {
   json Members(const Value& value, int depth) {
     json out = json::object();
     for (const auto& [name, member] : MembersOf(value)) {
+      left_ -= static_cast<int64_t>(name.size()) / kValueBytes;
+      if (left_ < 0) break;
       if (name.empty() || !IsUtf8(name)) continue;
       if (auto made = Make(*member, depth + 1)) out[name] = *std::move(made);
     }
@@ -74,7 +78,7 @@ class JsonMaker {
     return out;
   }
 
-  int64_t left_ = 1 << 20;
+  int64_t left_ = kMostValues;
 };
 
 }  // namespace

@@ -27,12 +27,14 @@ Status EachLeaf(const pickle::Value& root, Visit visit) {
   while (!rest.empty()) {
     auto [path, value] = std::move(rest.back());
     rest.pop_back();
-    auto members = MembersOf(*value);
     AOA_RETURN_IF_ERROR(visit(path, *value));
-    if (members.empty() || !seen.insert(value).second) continue;
+    if (seen.contains(value)) continue;
+    auto members = MembersOf(*value);
+    if (members.empty()) continue;
+    seen.insert(value);
     for (auto it = members.rbegin(); it != members.rend(); ++it) {
       if (it->first.empty()) continue;
-      constexpr size_t kLongestPath = 4096;
+      constexpr size_t kLongestPath = 1024;
       std::string name = path.empty() ? it->first : path + "." + it->first;
       if (name.size() <= kLongestPath) rest.emplace_back(std::move(name), it->second);
     }

@@ -83,13 +83,12 @@ void Fold(const std::string& text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::string text(reinterpret_cast<const char*>(data), size);
+void aoa::fuzz::Test(std::string_view input) {
+  const std::string text(input);
   SourceFile source("fuzz", text);
   Import(source, false);
   Import(source, true);
   Fold(text);
-  return 0;
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

@@ -45,8 +45,8 @@ aoa::lsp::Host NoWorld() {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string bytes(reinterpret_cast<const char*>(data), size);
+void aoa::fuzz::Test(std::string_view input) {
+  const std::string bytes(input);
   std::vector<Frame> frames = FramesOf(bytes, bytes.size() + 1);
   std::vector<Frame> slow = FramesOf(bytes, 3);
   Require(frames.size() == slow.size(), "messages differ by how they come");
@@ -68,7 +68,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   Require(answers <= frames.size(), "more answers than messages");
-  return 0;
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

@@ -15,14 +15,6 @@
 #include "tests/fuzz/harness.h"
 #include "tests/fuzz/memory_file.h"
 
-#define REQUIRE(condition)                                                 \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                        \
-    }                                                                      \
-  } while (false)
-
 namespace aoa::formats {
 namespace {
 
@@ -49,7 +41,7 @@ class RankFolder {
 void TestRank(const RankFolder& folder) {
   auto rank = ReadMegatronRank(folder.root().native(), "");
   if (!rank.ok()) {
-    REQUIRE(rank.status().code() == StatusCode::kInvalid && rank.status().message().size() < 8000);
+    fuzz::CheckRefusal(rank.status(), 8000);
     return;
   }
   Schema schema;
@@ -66,15 +58,13 @@ void TestRank(const RankFolder& folder) {
 }  // namespace
 }  // namespace aoa::formats
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace aoa;
-  fuzz::MemoryFile input(std::string_view(reinterpret_cast<const char*>(data), size));
+void aoa::fuzz::Test(std::string_view input) {
+  MemoryFile file(input);
   formats::RankFolder folder;
-  folder.Link(formats::kMegatronFile, input.path());
+  folder.Link(formats::kMegatronFile, file.path());
   formats::TestRank(folder);
-  folder.Link(formats::kMegatronBuffers, input.path());
+  folder.Link(formats::kMegatronBuffers, file.path());
   formats::TestRank(folder);
-  return 0;
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

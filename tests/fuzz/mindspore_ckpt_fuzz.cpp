@@ -3,22 +3,12 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
-
-#include <unistd.h>
 
 #include "runtime/formats/mindspore_ckpt.h"
 #include "tests/fuzz/allocations.h"
 #include "tests/fuzz/harness.h"
-
-#define REQUIRE(condition)                                                 \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                        \
-    }                                                                      \
-  } while (false)
+#include "tests/fuzz/memory_file.h"
 
 namespace aoa::fuzz {
 
@@ -38,16 +28,16 @@ const std::vector<std::string>& Words() {
 
 }  // namespace aoa::fuzz
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::string path = "/tmp/aoac-mindspore-fuzz-" + std::to_string(getpid());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
-  const size_t before = aoa::testing::AllocatedBytes();
-  auto file = aoa::formats::ScanCkpt(path);
-  REQUIRE(aoa::testing::AllocatedBytes() - before < 65536 + 4096 * size);
-  unlink(path.c_str());
+void aoa::fuzz::Test(std::string_view input) {
+  const size_t size = input.size();
+  MemoryFile memory(input);
+  auto file = [&] {
+    testing::AllocationBound bound(65536 + 4096 * size);
+    return formats::ScanCkpt(memory.path());
+  }();
   if (!file.ok()) {
-    REQUIRE(file.status().message().find(path) != std::string::npos);
-    return 0;
+    REQUIRE(file.status().message().find(memory.path()) != std::string::npos);
+    return CheckRefusal(file.status());
   }
   uint64_t last = 0;
   for (const auto& entry : file->entries) {
@@ -59,7 +49,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     REQUIRE(bytes == entry.bytes);
     if (!entry.dtype) continue;
-    REQUIRE(bytes == static_cast<uint64_t>(aoa::ElementCount(entry.dims)) * static_cast<uint64_t>(Width(*entry.dtype)));
+    REQUIRE(bytes == static_cast<uint64_t>(ElementCount(entry.dims)) * static_cast<uint64_t>(Width(*entry.dtype)));
   }
-  return 0;
 }

@@ -5,17 +5,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "runtime/formats/mindspore_strategy.h"
+#include "runtime/formats/mindspore_strategy_file.h"
 #include "tests/fuzz/allocations.h"
 #include "tests/fuzz/harness.h"
-
-#define REQUIRE(condition)                                                 \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                        \
-    }                                                                      \
-  } while (false)
 
 namespace aoa::fuzz {
 
@@ -39,19 +31,16 @@ const std::vector<std::string>& Words() {
 
 }  // namespace aoa::fuzz
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using aoa::formats::StrategyForm;
-  const std::string text(reinterpret_cast<const char*>(data), size);
-  const size_t before = aoa::testing::AllocatedBytes();
-  auto strategy = aoa::formats::ParseStrategy(text);
-  REQUIRE(aoa::testing::AllocatedBytes() - before < 262144 + 4096 * size);
-  if (!strategy.ok()) {
-    REQUIRE(!strategy.status().message().empty());
-    return 0;
-  }
-  auto json = aoa::formats::ParseStrategy(aoa::formats::WriteStrategy(*strategy, StrategyForm::kJson));
+void aoa::fuzz::Test(std::string_view input) {
+  using formats::StrategyForm;
+  const std::string text(input);
+  auto strategy = [&] {
+    testing::AllocationBound bound(262144 + 4096 * text.size());
+    return formats::ParseStrategy(text);
+  }();
+  if (!strategy.ok()) return CheckRefusal(strategy.status());
+  auto json = formats::ParseStrategy(formats::WriteStrategy(*strategy, StrategyForm::kJson));
   REQUIRE(json.ok() && json->items == strategy->items);
-  auto protobuf = aoa::formats::ParseStrategy(aoa::formats::WriteStrategy(*strategy, StrategyForm::kProtobuf));
+  auto protobuf = formats::ParseStrategy(formats::WriteStrategy(*strategy, StrategyForm::kProtobuf));
   REQUIRE(protobuf.ok() && protobuf->items.size() == strategy->items.size());
-  return 0;
 }

@@ -19,15 +19,15 @@ void Require(bool holds, const char* what, const std::string& text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  aoa::SourceFile source("fuzz.aoa", std::string(reinterpret_cast<const char*>(data), size));
+void aoa::fuzz::Test(std::string_view input) {
+  aoa::SourceFile source("fuzz.aoa", std::string(input));
   aoa::diag::Diagnostics diagnostics;
   aoa::ast::File file = aoa::parse::Parse(source, diagnostics);
   std::string dump = aoa::parse::Dump(file);
   aoa::diag::Render(diagnostics, {.limit = 1 << 20});
   aoa::diag::Diagnostics of_expression;
-  aoa::parse::ParseExpression({&source, 0, static_cast<uint32_t>(size)}, of_expression);
-  if (diagnostics.HasErrors()) return 0;
+  aoa::parse::ParseExpression({&source, 0, static_cast<uint32_t>(input.size())}, of_expression);
+  if (diagnostics.HasErrors()) return;
 
   aoa::SourceFile formatted("formatted.aoa", aoa::parse::Format(source));
   aoa::diag::Diagnostics none;
@@ -37,7 +37,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           source.text() + "\n--- into\n" + formatted.text());
   std::string twice = aoa::parse::Format(formatted);
   Require(twice == formatted.text(), "formatting is no fixed point", formatted.text() + "\n--- into\n" + twice);
-  return 0;
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

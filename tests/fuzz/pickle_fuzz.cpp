@@ -11,14 +11,6 @@
 #include "tests/fuzz/harness.h"
 #include "tests/fuzz/memory_file.h"
 
-#define REQUIRE(condition)                                                 \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                        \
-    }                                                                      \
-  } while (false)
-
 namespace aoa::formats::pickle {
 namespace {
 
@@ -40,16 +32,14 @@ void TestWriting(const Value& value, Protocol protocol) {
   REQUIRE(again == once || again.empty());
 }
 
-void Test(std::string_view bytes) {
+void TestPickle(std::string_view bytes) {
   fuzz::MemoryFile file(bytes);
   Tree tree;
-  const size_t before = testing::AllocatedBytes();
-  auto parsed = Read({&file.file(), 0, bytes.size()}, tree);
-  REQUIRE(testing::AllocatedBytes() - before < 1000 * bytes.size() + (1 << 20));
-  if (!parsed.ok()) {
-    REQUIRE(parsed.status().code() == StatusCode::kInvalid && parsed.status().message().size() < 4000);
-    return;
-  }
+  auto parsed = [&] {
+    testing::AllocationBound bound(1000 * bytes.size() + (1 << 20));
+    return Read({&file.file(), 0, bytes.size()}, tree);
+  }();
+  if (!parsed.ok()) return fuzz::CheckRefusal(parsed.status());
   REQUIRE(parsed->end <= bytes.size());
   TestWriting(*parsed->value, Protocol::kTwo);
   TestWriting(*parsed->value, Protocol::kFour);
@@ -58,10 +48,7 @@ void Test(std::string_view bytes) {
 }  // namespace
 }  // namespace aoa::formats::pickle
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  aoa::formats::pickle::Test(std::string_view(reinterpret_cast<const char*>(data), size));
-  return 0;
-}
+void aoa::fuzz::Test(std::string_view input) { formats::pickle::TestPickle(input); }
 
 const std::vector<std::string>& aoa::fuzz::Words() {
   using namespace std::string_literals;

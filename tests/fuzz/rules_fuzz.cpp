@@ -183,8 +183,8 @@ void CheckMemory() {
 }  // namespace
 }  // namespace aoa
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::string text(reinterpret_cast<const char*>(data), size);
+void aoa::fuzz::Test(std::string_view input) {
+  const std::string text(input);
   aoa::Meeting meeting = aoa::Reader().Read(text);
   aoa::SourceFiles files;
   aoa::diag::Diagnostics diagnostics;
@@ -199,7 +199,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string said = aoa::diag::Render(diagnostics, {});
   if (std::getenv("AOA_FUZZ_SHOW")) std::fprintf(stderr, "%s\n", said.c_str());
   aoa::CheckMemory();
-  return 0;
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

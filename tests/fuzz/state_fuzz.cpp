@@ -121,12 +121,13 @@ void TestCache(const Good& good, const uint8_t* data, size_t size) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+void aoa::fuzz::Test(std::string_view input) {
+  const auto* data = reinterpret_cast<const uint8_t*>(input.data());
+  const size_t size = input.size();
   static const Good good;
   TestJournal(good, data, size);
   static unsigned inputs = 0;
   if (inputs++ % 64 == 0) TestCache(good, data, size);  // a miss compiles
-  return 0;
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

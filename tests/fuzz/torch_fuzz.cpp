@@ -15,14 +15,6 @@
 #include "tests/fuzz/memory_file.h"
 #include "tests/unit/torch_files.h"
 
-#define REQUIRE(condition)                                                 \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                        \
-    }                                                                      \
-  } while (false)
-
 namespace aoa::formats {
 namespace {
 
@@ -49,13 +41,11 @@ void TestSurroundings(const TorchFile& file, const std::vector<std::string>& nam
 
 void TestFile(std::string_view bytes) {
   fuzz::MemoryFile input(bytes);
-  const size_t before = testing::AllocatedBytes();
-  auto file = TorchFile::Open(input.path());
-  REQUIRE(testing::AllocatedBytes() - before < 1000 * bytes.size() + (4 << 20));
-  if (!file.ok()) {
-    REQUIRE(file.status().code() == StatusCode::kInvalid && file.status().message().size() < 4000);
-    return;
-  }
+  auto file = [&] {
+    testing::AllocationBound bound(1000 * bytes.size() + (4 << 20));
+    return TorchFile::Open(input.path());
+  }();
+  if (!file.ok()) return fuzz::CheckRefusal(file.status());
   std::vector<std::string> names;
   (void)file->Suspicions();
   Status status = EachLeaf(file->root(), [&](const std::string& name, const pickle::Value& value) -> Status {
@@ -83,13 +73,11 @@ void TestPickle(std::string_view pickle) {
 }  // namespace
 }  // namespace aoa::formats
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::string_view text(reinterpret_cast<const char*>(data), size);
-  aoa::formats::TestFile(text);
+void aoa::fuzz::Test(std::string_view input) {
+  formats::TestFile(input);
   // The pickle of the seeds' archives stands behind a header of at most 64 bytes.
-  const size_t begin = text.starts_with("PK") ? text.find("\x80\x02", 30) : 0;
-  if (begin != text.npos) aoa::formats::TestPickle(text.substr(begin));
-  return 0;
+  const size_t begin = input.starts_with("PK") ? input.find("\x80\x02", 30) : 0;
+  if (begin != input.npos) formats::TestPickle(input.substr(begin));
 }
 
 const std::vector<std::string>& aoa::fuzz::Words() {

@@ -3,7 +3,7 @@
 
     plan_models.py --aoac PATH [--all] [FAMILY...]
 
-tables/FAMILY.py says what each model holds and which layouts it is planned to. Its table is compared with the published
+tables/FAMILY.py says what each model holds, which layouts it is planned to, and which are refused in which words. Its table is compared with the published
 numbers of tensors and elements. Without --all every table is compared, but only the largest layout of each side is planned, of
 the first model of a family.
 """
@@ -25,12 +25,14 @@ def check_table(model, tensors):
     return ''
 
 
-def plan(aoac, rules, home, folder, layout):
-    """What is wrong with a plan, or ''."""
+def plan(aoac, rules, home, folder, layout, refusal=None):
+    """What is wrong with a plan, or ''. `refusal`: what the message must say with which the layout is refused."""
     side, *mesh = layout.split()
     command = [aoac, rules, '--plan', '--from', f'{home}:{folder}', '--to', side, *(['--mesh-to', mesh[0]] if mesh else [])]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    return f'exit status {done.returncode}: {done.stderr.strip()[:600]}' if done.returncode else ''
+    if refusal is None: return f'exit status {done.returncode}: {done.stderr.strip()[:600]}' if done.returncode else ''
+    refused = done.returncode == 1 and refusal in ' '.join(done.stderr.split())
+    return '' if refused else f'exit status {done.returncode}, not refused with `{refusal}`: {done.stderr.strip()[:600]}'
 
 
 def largest(layouts):
@@ -57,6 +59,8 @@ def main():
                 (Path(folder) / 'config.json').write_text(json.dumps(model['config']))
                 for layout in model['layouts'] if o.all else [] if i else largest(model['layouts']):
                     results.append((layout, plan(o.aoac, rules, home, folder, layout)))
+                for layout, refusal in model.get('refused', {}).items() if o.all or not i else ():
+                    results.append((layout, plan(o.aoac, rules, home, folder, layout, refusal)))
             failures += [f'{family}: {name}: {what}: {reason}' for what, reason in results if reason]
             passed += sum(not reason for _, reason in results)
     for line in failures: print('FAIL', line)

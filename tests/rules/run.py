@@ -11,10 +11,10 @@ family's first side (`hf`). cases.json says, for each model,
     lost       [PATTERN...]: tensors (buffers) that the way back from what is expected need not restore
     layouts    [LAYOUT...]: converted to and from each other, in every direction
     only_home  [LAYOUT...]: converted from the model and back, no more
-    read_only  [SIDE...]: sides whose format, or its default variant, is only read
+    read_only  [SIDE...]: sides that are only read here, since their files alone do not say all sizes
     refused    {LAYOUT: text}: a conversion to it exits with 1 and says the text
 
-A LAYOUT is "SIDE [MESH|- [NAME=VALUE...]]": a side, mesh sizes, and dimensions of the side (-D). Every way to make a layout
+A LAYOUT is "SIDE[+VARIANT] [MESH|- [NAME=VALUE...]]": a side, a variant of its format to write, mesh sizes, and dimensions of the side (-D). Every way to make a layout
 must give the same bytes, and every layout the same digest. A rule file without cases, a side in no layout, and a
 rule file that `aoac fmt` would change are failures.
 """
@@ -32,13 +32,14 @@ import tables  # noqa: E402
 class Layout:
     def __init__(self, text):
         self.text = text
-        self.side, *rest = text.split()
+        self.target, *rest = text.split()
+        self.side = self.target.partition('+')[0]
         self.mesh = rest[0] if rest and rest[0] != '-' else ''
         self.definitions = rest[1:]
 
     def arguments(self, end, path):
         """What names this layout as one end ('from' or 'to') of a run."""
-        out = [f'--{end}', f'{self.side}:{path}']
+        out = [f'--{end}', f'{self.target if end == "to" else self.side}:{path}']
         if end == 'to' and self.mesh: out += ['--mesh-to', self.mesh]
         for definition in self.definitions: out += ['-D', f'{end}.{definition}']
         return out

@@ -3,10 +3,11 @@
 A module has
 
     tensors(config, **options)   {name: (dtype, shape)} of a checkpoint in the layout of the family's first side
-    MODELS                       {name: {config, options, tensors, elements, layouts}} of models that people train
+    MODELS                       {name: {config, options, tensors, elements, layouts, refused}} of models that people train
 
 written from the models' own code and published index files, not from the rule files, which they judge. `tensors` and
-`elements` of MODELS are the published numbers, where there are any: they judge the table.
+`elements` of MODELS are the published numbers, where there are any: they judge the table. `refused` is {layout: what the
+message says}.
 """
 import importlib
 import re

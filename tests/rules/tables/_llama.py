@@ -21,6 +21,7 @@ def tensors(config, qkv_bias=None, o_bias=None, norms=False, buffers=False, dtyp
 
 
 WHOLE = ('hf', 'llama_plain', 'qwen2_plain')  # sides without a mesh
+GROUPED = ([('tp', 2), ('sharding', 4)], [('sharding', 8)])  # meshes of runs of Paddle with sharding stage 2
 
 
 def config(h, layers, heads, f, v, groups=None, **more):
@@ -34,6 +35,11 @@ def layouts(sides, heads, groups, layers, f=0, v=0):
     """Every side on tp 1, 2, 4, 8 and pp 1, 2, 4, where they divide; some sides cut the vocabulary as it is."""
     out = []
     for side in sides:
+        if side == 'paddle':  # states are not planned: a source of weights alone has none
+            for mesh in GROUPED:
+                if all((axis == 'sharding' or x % size == 0) for axis, size in mesh for x in (heads, f)):
+                    out.append('paddle+flex_stage2 ' + ','.join(f'{axis}={size}' for axis, size in mesh))
+            continue
         for pp in (1, 2, 4):
             for tp in (1, 2, 4, 8):
                 if heads % tp or groups % tp or layers % pp or f % tp: continue

@@ -26,6 +26,9 @@ def meshes(side, tp=(1, 2, 4, 8), pp=(1, 2, 4)):
     return [f'{side} pp={p},tp={t}' if p > 1 else f'{side} tp={t}' if t > 1 else side for p in pp for t in tp]
 
 
+GROUPED = ['paddle+flex_stage2 tp=2,sharding=4', 'paddle+pdparams_stage2 sharding=8']  # runs of Paddle with sharding stage 2
+
+
 def attention(t, prefix, config, bias=False, bias_out=False, norms=False):
     """Llama's attention, with biases on q, k and v, on o, and norms of queries and keys."""
     h, heads = config['hidden_size'], config['num_attention_heads']

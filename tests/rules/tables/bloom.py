@@ -2,7 +2,7 @@
 from tables._llama import layouts
 from tables._parts import Tensors
 
-SIDES = ['megatron_lm_plain', 'megatron_deepspeed_plain', 'paddle_plain', 'mindformers_plain']
+SIDES = ['megatron_lm_plain', 'megatron_deepspeed_plain', 'paddle_plain', 'paddle', 'mindformers_plain']
 
 
 def tensors(config):
@@ -19,6 +19,7 @@ def tensors(config):
         t.linear(p + 'mlp.dense_h_to_4h', 4 * h, h, True)
         t.linear(p + 'mlp.dense_4h_to_h', h, 4 * h, True)
     t.norm('transformer.ln_f', h, True)
+    if not config.get('tie_word_embeddings', True): t.add('lm_head.weight', v, h)
     return t
 
 

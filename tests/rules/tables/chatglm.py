@@ -1,5 +1,5 @@
 """ChatGLM-6B: f16, norms in f32; the head stands in the file a second time."""
-from tables._parts import Tensors, meshes
+from tables._parts import GROUPED, Tensors, meshes
 
 
 def tensors(config, buffers=True):
@@ -22,7 +22,7 @@ def tensors(config, buffers=True):
 
 
 SIZE = {'hidden_size': 4096, 'num_layers': 28, 'num_attention_heads': 32, 'inner_hidden_size': 16384}
-LAYOUTS = meshes('paddle_plain') + meshes('megatron_lm_plain')
+LAYOUTS = meshes('paddle_plain') + meshes('megatron_lm_plain') + GROUPED
 MODELS = {
     'chatglm-6b': {'config': SIZE | {'vocab_size': 150528}, 'tensors': 368, 'elements': 6_871_769_088 + 28 * 32, 'layouts': LAYOUTS},
     'chatglm-6b-v1.1': {'config': SIZE | {'vocab_size': 130528}, 'tensors': 368, 'elements': 6_707_929_088 + 28 * 32, 'layouts': LAYOUTS},

@@ -1,5 +1,5 @@
 """ChatGLM2-6B, ChatGLM3-6B, GLM-4-9B in the files of their own code."""
-from tables._parts import Tensors, meshes
+from tables._parts import GROUPED, Tensors, meshes
 
 
 def tensors(config, buffers=True):
@@ -23,7 +23,7 @@ def tensors(config, buffers=True):
 
 SIZE = {'hidden_size': 4096, 'num_attention_heads': 32, 'multi_query_attention': True, 'multi_query_group_num': 2, 'kv_channels': 128,
         'ffn_hidden_size': 13696, 'add_qkv_bias': True, 'add_bias_linear': False}
-LAYOUTS = ['glm_plain', *meshes('megatron_te_plain'), *meshes('paddle_plain'), *meshes('mindformers_plain', tp=(1, 2))]
+LAYOUTS = ['glm_plain', *meshes('megatron_te_plain'), *meshes('paddle_plain'), *meshes('mindformers_plain', tp=(1, 2)), *GROUPED]
 MODELS = {
     'chatglm2-6b': {'config': SIZE | {'num_layers': 28, 'padded_vocab_size': 65024}, 'tensors': 200, 'elements': 6_243_584_000 + 32,
                     'layouts': LAYOUTS},

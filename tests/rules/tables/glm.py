@@ -1,5 +1,5 @@
 """GLM-4-9B as the transformers class `glm`."""
-from tables._parts import Tensors, attention, ends, meshes
+from tables._parts import GROUPED, Tensors, attention, ends, meshes
 
 
 def tensors(config):
@@ -20,5 +20,5 @@ SIZE = {'hidden_size': 4096, 'num_hidden_layers': 40, 'num_attention_heads': 32,
         'intermediate_size': 13696, 'vocab_size': 151552, 'attention_bias': True}
 MODELS = {
     'glm-4-9b-hf': {'config': SIZE, 'elements': 9_399_951_360,
-                    'layouts': meshes('megatron_te_plain') + meshes('paddle_plain')},
+                    'layouts': meshes('megatron_te_plain') + meshes('paddle_plain') + GROUPED},
 }

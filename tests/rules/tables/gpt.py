@@ -3,7 +3,7 @@ from tables._llama import layouts
 from tables._parts import Tensors
 
 SIDES = ['megatron_plain', 'megatron_te_plain', 'megatron_lm_plain', 'megatron_deepspeed_plain', 'paddle_plain',
-         'paddle_fused_plain', 'mindformers_plain']
+         'paddle_fused_plain', 'paddle', 'mindformers_plain']
 
 
 def tensors(config, masks=False):
@@ -23,6 +23,7 @@ def tensors(config, masks=False):
             t.add(p + 'attn.bias', 1, 1, config['n_positions'], config['n_positions'], dtype='U8')
             t.add(p + 'attn.masked_bias', dtype='F32')
     t.norm('transformer.ln_f', h, True)
+    if not config.get('tie_word_embeddings', True): t.add('lm_head.weight', config['vocab_size'], h)
     return t
 
 
@@ -35,5 +36,7 @@ MODELS = {
     'gpt2': gpt(768, 12, 12, positions=1024, tensors=148, elements=124_439_808),
     'gpt2-xl': gpt(1600, 48, 25, positions=1024, tensors=580, elements=1_557_611_200),
     'GPT-3-13B': gpt(5120, 40, 40, 50304),
+    'GPT-3-30B': gpt(7168, 48, 56, 50304),
+    'GPT-3-66B': gpt(9216, 64, 72, 50304),
     'GPT-3-175B': gpt(12288, 96, 96, tensors=1156, elements=174_604_259_328),
 }

@@ -7,18 +7,19 @@ SIDES = ['megatron_plain', 'megatron_te_plain']
 
 def tensors(config):
     h, v, f = config['hidden_size'], config['vocab_size'], config['intermediate_size']
+    bias = config.get('attention_bias', True)
     t = Tensors('F32')
     t.add('gpt_neox.embed_in.weight', v, h)
     for layer in range(config['num_hidden_layers']):
         p = f'gpt_neox.layers.{layer}.'
         t.norm(p + 'input_layernorm', h, True)
         t.norm(p + 'post_attention_layernorm', h, True)
-        t.linear(p + 'attention.query_key_value', 3 * h, h, True)
-        t.linear(p + 'attention.dense', h, h, True)
+        t.linear(p + 'attention.query_key_value', 3 * h, h, bias)
+        t.linear(p + 'attention.dense', h, h, bias)
         t.linear(p + 'mlp.dense_h_to_4h', f, h, True)
         t.linear(p + 'mlp.dense_4h_to_h', h, f, True)
     t.norm('gpt_neox.final_layer_norm', h, True)
-    t.add('embed_out.weight', v, h)
+    if not config.get('tie_word_embeddings'): t.add('embed_out.weight', v, h)
     return t
 
 

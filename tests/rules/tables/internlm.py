@@ -1,7 +1,7 @@
 """InternLM (the first)."""
 from tables._llama import config, model, tensors as llama_tensors
 
-SIDES = ['megatron_plain', 'paddle_plain', 'internevo_plain']
+SIDES = ['megatron_plain', 'paddle_plain', 'paddle', 'internevo_plain']
 
 
 def tensors(config): return llama_tensors(config, qkv_bias=config.get('bias', True), o_bias=config.get('bias', True))

@@ -2,7 +2,7 @@
 from tables._llama import config, model
 from tables._parts import Tensors
 
-SIDES = ['llama_plain', 'megatron_te_plain', 'megatron_lm_plain', 'paddle_plain', 'paddle_fused_plain', 'internevo_internlm2_plain']
+SIDES = ['llama_plain', 'megatron_te_plain', 'megatron_lm_plain', 'paddle_plain', 'paddle_fused_plain', 'paddle', 'internevo_internlm2_plain']
 
 
 def tensors(config):

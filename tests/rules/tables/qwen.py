@@ -2,7 +2,7 @@
 from tables._llama import layouts
 from tables._parts import Tensors
 
-SIDES = ['qwen2_plain', 'megatron_plain', 'megatron_te_plain', 'megatron_lm_plain', 'paddle_plain', 'mindformers_plain']
+SIDES = ['qwen2_plain', 'megatron_plain', 'megatron_te_plain', 'megatron_lm_plain', 'paddle_plain', 'paddle_fused_plain', 'paddle', 'mindformers_plain']
 
 
 def tensors(config):
@@ -32,8 +32,8 @@ def qwen(h, layers, heads, wide, v, sides=SIDES, **more):
 
 MODELS = {
     'Qwen-7B': qwen(4096, 32, 32, 22016, 151936, tensors=259, elements=7_721_324_544),
-    'Qwen-7B-Chat': qwen(4096, 32, 32, 22016, 151936, SIDES[:2], tensors=259),
+    'Qwen-7B-Chat': qwen(4096, 32, 32, 22016, 151936, tensors=259),
     'Qwen-14B': qwen(5120, 40, 40, 27392, 152064, tensors=323, elements=14_167_290_880),
-    'Qwen-14B-Chat': qwen(5120, 40, 40, 27392, 152064, SIDES[:2], tensors=323),
+    'Qwen-14B-Chat': qwen(5120, 40, 40, 27392, 152064, tensors=323),
     'Qwen-72B': qwen(8192, 80, 64, 49152, 152064, tensors=643, elements=72_287_920_128),
 }

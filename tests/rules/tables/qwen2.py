@@ -1,7 +1,7 @@
 """Qwen 1.5, 2 and 2.5."""
 from tables._llama import config, model, tensors as llama_tensors
 
-SIDES = ['megatron_te_plain', 'megatron_lm_plain', 'megatron_deepspeed_plain', 'internevo_plain', 'paddle_plain',
+SIDES = ['megatron_te_plain', 'megatron_lm_plain', 'megatron_deepspeed_plain', 'internevo_plain', 'paddle_plain', 'paddle',
          'paddle_fused_plain', 'mindformers_plain', 'mindformers_mcore_plain']
 
 

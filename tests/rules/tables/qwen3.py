@@ -1,7 +1,7 @@
 """Qwen3."""
 from tables._llama import config, model, tensors as llama_tensors
 
-SIDES = ['megatron_te_plain', 'megatron_lm_plain', 'paddle_plain', 'paddle_fused_plain', 'mindformers_mcore_plain']
+SIDES = ['megatron_te_plain', 'megatron_lm_plain', 'paddle_plain', 'paddle', 'paddle_fused_plain', 'mindformers_mcore_plain']
 
 
 def tensors(config): return llama_tensors(config, norms=True)
