@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <bit>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -138,22 +138,27 @@ class Reader {
     return Status();
   }
 
+  // As chunks, which need not be in every file.
   Status AddStep(const TorchFile& file, const Value& step) {
     CompositeSchema composite(schema_);
     composite.Begin(file.path(), 0);
     AOA_ASSIGN_OR_RETURN(auto tensor, file.TensorOf(step, kStep));
     const auto number = NumberOf(&step);
     if (!number && (!tensor || ElementCount(tensor->shape) != 1)) return Status();
+    StoredPart part;
+    if (number) {
+      const auto value = static_cast<float>(*number);
+      std::string bytes(sizeof(value), '\0');
+      std::memcpy(bytes.data(), &value, sizeof(value));
+      part = {composite.StoreOf(file.path(), std::make_shared<const std::string>(std::move(bytes))), 0, sizeof(value)};
+    } else {
+      part = {composite.StoreOf(file.path(), file.size()), tensor->offset, tensor->bytes};
+    }
+    const DType dtype = number ? DType::kF32 : tensor->dtype;
     for (const DcpTensor& weight : metadata_.tensors) {
       if (!IsWeight(weight.name)) continue;
-      const std::string name = fmt::format("{}.{}", weight.name, kStep);
-      if (number) {
-        AOA_RETURN_IF_ERROR(
-            composite.AddNumber(name, DType::kF32, std::bit_cast<uint32_t>(static_cast<float>(*number))));
-      } else {
-        const StoredPart part{composite.StoreOf(file.path(), file.size()), tensor->offset, tensor->bytes};
-        AOA_RETURN_IF_ERROR(composite.Add(name, tensor->dtype, {}, std::span(&part, 1)));
-      }
+      AOA_RETURN_IF_ERROR(
+          composite.AddChunk(fmt::format("{}.{}", weight.name, kStep), dtype, {}, std::span(&part, 1), {}, {}));
     }
     composite.End();
     return Status();

@@ -59,8 +59,8 @@ LITE = V2 | {'hidden_size': 2048, 'num_hidden_layers': 27, 'num_attention_heads'
 FP8 = {'quantization_config': {'quant_method': 'fp8', 'weight_block_size': [128, 128]}}
 MODELS = {
     'DeepSeek-V3 671B in FP8': {'config': V3 | FP8, 'options': {'predicting': 1}, 'tensors': 91991,
-                                'layouts': [*meshes('megatron_te_grouped_plain', pp=(1,)), 'megatron_te_grouped_plain pp=[16,15,15,15],tp=8',
-                                            'megatron_te_plain tp=8', *meshes('paddle_plain', pp=(1,)), 'paddle_plain pp=[31,30],tp=4', *GROUPED],
+                                'layouts': ['megatron_te_grouped_plain pp=[16,15,15,15],tp=8', *meshes('megatron_te_grouped_plain', pp=(1,)), 'megatron_te_plain tp=8',
+                                            *meshes('paddle_plain', pp=(1,)), 'paddle_plain pp=[31,30],tp=4', *GROUPED, 'paddle_plain tp=4'],
                                 'refused': {'megatron_te_grouped_plain pp=2,tp=8': '61 = 2 * 30 + 1', 'paddle_plain pp=4': '61 = 4 * 15 + 1'}},
     'DeepSeek-V3 in bf16': {'config': V3, 'tensors': 45395, 'elements': 671_026_419_200, 'layouts': ['megatron_te_grouped_plain tp=2']},
 }
