@@ -164,13 +164,13 @@ void Binder::CheckTensor(TensorId id) {
     if (schema_.tables[end.groups[holder.group].table][holder.entry].whole != StoredTensor::kNoChunk) return;
   }
   if (!present_as_expected_.emplace(groups, std::tuple(stages, family.on_first, family.on_last)).second) return;
-  std::vector<bool> held(schema_.files.size(), false);
+  std::set<int64_t> held;  // ranks: one may have several files
   for (uint32_t group : groups) {
-    for (uint32_t file : end.groups[group].files) held[file] = true;
+    for (uint32_t file : end.groups[group].files) held.insert(schema_.files[file].rank);
   }
   for (uint32_t f = 0; f < schema_.files.size(); ++f) {
     bool wanted = IsOnRank(end, family, stages, end.NameOf(id), schema_.files[f].rank);
-    if (wanted == held[f]) continue;
+    if (wanted == held.contains(schema_.files[f].rank)) continue;
     present_as_expected_.erase({groups, std::tuple(stages, family.on_first, family.on_last)});
     if (wanted) {
       diagnostics_

@@ -49,7 +49,7 @@ void Lowering::DefineOne(size_t leg, const Instance& instance, uint32_t operand,
   d.fill_last = rule.fill_last;
   d.fill = own.fill;
   bool direct = leg == 0;
-  for (uint32_t use : own.uses) direct = direct && !(instance.in[use] & kResult) && IsPlainSource(instance.in[use]);
+  for (uint32_t use : own.uses) direct = direct && IsPlainSource(instance.in[use]);
   if (direct) {
     d.relation = own.relation;
     for (uint32_t use : own.uses) d.slots.push_back(instance.in[use]);
@@ -62,6 +62,7 @@ void Lowering::DefineOne(size_t leg, const Instance& instance, uint32_t operand,
 }
 
 bool Lowering::IsPlainSource(TensorId id) const {
+  if (id & kResult) return false;
   const std::optional<Definition>& d = definitions_[0][id];
   return d && d->slots.size() == 1 && d->slots[0] == id && out_.relations[d->relation].size() <= 1 &&
          (out_.relations[d->relation].empty() || out_.relations[d->relation][0].chain == 0);

@@ -169,6 +169,7 @@ class Fitting {
       uint64_t middle = refused + (enough - refused) / 2;
       (FitsInto(middle * kMiB) ? enough : refused) = middle;
     }
+    enough += enough / 32;  // what the process holds is not quite the same every time
     diagnostics
         .Error(diag::Code::kMemory, {},
                fmt::format("--memory: the run needs {} bytes, {} are allowed", fixed + job, resources_.memory))
