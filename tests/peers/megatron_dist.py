@@ -8,7 +8,7 @@ run.
 FIXTURES is a folder of checkpoints with a cases.json (of each case: rules, side, path, variant, mesh, args, write). Every case of
 a distributed checkpoint is converted to the whole model and written again. Then as many processes as it has ranks make the
 model and its optimizer, load the original and what was written through `dist_checkpointing.load`, and hold them against each
-other: parameters, masters, moments and steps, bit by bit, but for the rows that pad the vocabulary. `--mesh pp=2,tp=2`
+other: parameters, masters and moments, bit by bit, but for the rows that pad the vocabulary. `--mesh pp=2,tp=2`
 writes and loads with other ranks than the original's, whose numbers are then compared with those of the whole model.
 """
 import argparse, fnmatch, json, os, socket, subprocess, sys, tempfile
@@ -86,7 +86,11 @@ class Rank:
             optimizer='adam', lr=1e-4, weight_decay=0.1, adam_beta1=0.9, adam_beta2=0.95, adam_eps=1e-8, params_dtype=self.dtype,
             bf16=self.dtype == torch.bfloat16, fp16=self.dtype == torch.float16, use_distributed_optimizer=distributed,
             **({'initial_loss_scale': 65536.0} if self.dtype == torch.float16 else {})), models)
-        return getattr(optimizer, 'chained_optimizers', [optimizer])[0]
+        optimizer = getattr(optimizer, 'chained_optimizers', [optimizer])[0]
+        for group in optimizer.optimizer.param_groups if distributed else ():  # its state is asked for before it is loaded
+            for p in group['params']:
+                optimizer.optimizer.state[p] = {'step': torch.tensor(0.0), **{r: torch.zeros_like(p.data) for r in ROLES[1:]}}
+        return optimizer
 
     def load(self, folder):
         """Loads a checkpoint into the model and the optimizer, with every key that they ask for."""
@@ -116,7 +120,7 @@ class Rank:
                     try: first = self.optimizer._get_model_param_range_map(parameter)['param'].start
                     except KeyError: continue
                     states = self.optimizer._get_main_param_and_optimizer_states(parameter)
-                for role in (*ROLES, 'step') if states else ():
+                for role in ROLES if states else ():
                     out[f'{c}.{name}.{role}'] = states[role].detach().clone().flatten(), first
         return out
 
