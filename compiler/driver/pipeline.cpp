@@ -26,6 +26,7 @@ constexpr bool kCheckPhases = true;
 #endif
 constexpr uint64_t kLongestRules = 64 << 20;
 constexpr uint64_t kLongestConfiguration = 64 << 20;
+constexpr const char* kConfigName = "config.json";
 
 std::vector<std::string> FormatNames() {
   std::vector<std::string> names;
@@ -115,6 +116,18 @@ std::shared_ptr<const Shardings> ReadLayout(const formats::Format& format, const
   return nullptr;
 }
 
+// What the configuration among a source's companions says beyond the source's own.
+void AddCompanion(Source& source, Session& session) {
+  const std::vector<std::string> names = source.format->Companions(source.path);
+  if (std::find(names.begin(), names.end(), kConfigName) == names.end()) return;
+  const std::string path = (fs::path(source.path) / kConfigName).native();
+  auto text = io::ReadSmallFile(path, kLongestConfiguration);
+  if (!text.ok()) return session.Fail(std::move(text).status());
+  if (auto config = ParseConfiguration(*text, path, session)) {
+    for (const auto& [key, value] : config->items()) source.common->emplace(key, value);
+  }
+}
+
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
                                  Session& session) {
   const bind::Side* side = FindSide(unit, spec.side, session);
@@ -152,6 +165,7 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
   } else {
     source.config = ConfigurationOf(source.schema, session);
     if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
+    if (source.common) AddCompanion(source, session);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -287,7 +301,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
     AOA_CHECK(broken.empty(), broken);
   }
   planned.plan = std::move(*plan);
-  if (config && !format->StoresConfiguration()) planned.extras.push_back({"config.json", write.config});
+  if (config && !format->StoresConfiguration()) planned.extras.push_back({kConfigName, write.config});
   return planned;
 }
 

@@ -17,7 +17,6 @@
 #include "runtime/formats/internevo_names.h"
 #include "runtime/formats/internevo_partition.h"
 #include "runtime/formats/quote.h"
-#include "runtime/formats/safetensors_checkpoint.h"
 #include "runtime/formats/torch_json.h"
 #include "runtime/io/file.h"
 
@@ -340,9 +339,6 @@ Result<Schema> ReadInternEvo(const std::string& path, int threads) {
   schema.path = path;
   schema.format = "internevo";
   AOA_RETURN_IF_ERROR(Reader(path, threads, schema).Read());
-  // A configuration beside the files says all sizes; InternEvo's own leaves the feed-forward size to its code.
-  AOA_ASSIGN_OR_RETURN(std::string beside, ReadConfig(path));
-  if (!beside.empty()) schema.config = std::move(beside);
   return schema;
 }
 
