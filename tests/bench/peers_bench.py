@@ -24,7 +24,7 @@ CASES = {
     'zero_to_fp32': ('deepspeed+zero3', 'dp=2', 'hf+bin', 'F32'),
     'dcp_to_torch_save': ('fsdp', 'dp=2', 'hf+bin', 'BF16'),
     'torch_script': ('megatron', 'pp=2,tp=2', 'hf+bin', 'BF16'),
-    'transform_checkpoints': ('mindformers', 'tp=2', 'mindformers', 'BF16'),
+    'transform_checkpoints': ('mindformers', 'tp=2', 'mindformers', 'F32'),  # of bf16 it loses the payloads of NaNs
 }
 HALF = dict(models.TWO_GIGABYTES, l=8)  # 2 GB in f32
 
