@@ -67,7 +67,22 @@ def transform_checkpoints(source, target):
     mindspore.transform_checkpoints(source, target, 'checkpoint_', os.path.join(source, '..', 'strategy.ckpt'), None)
 
 
-PACKAGES = {'zero_to_fp32': 'deepspeed', 'dcp_to_torch_save': 'torch', 'torch_script': 'torch', 'transform_checkpoints': 'mindspore'}
+def load_state_dict(source, target):
+    """Paddle's own engine: a flex checkpoint of two ranks into whole tensors, saved as one file."""
+    import glob
+    import paddle
+    import paddle.distributed
+    folder = os.path.join(source, 'model_state')
+    [path] = glob.glob(os.path.join(folder, '*.metadata'))
+    state = {}
+    for name, blocks in paddle.load(path).state_dict_metadata.items():
+        ends = [[offset + extent for offset, extent in zip(b.global_offset, b.local_shape)] for b in blocks]
+        state[name] = paddle.zeros([max(along) for along in zip(*ends)], dtype=blocks[0].dtype)
+    paddle.distributed.load_state_dict(state, folder)
+    paddle.save(state, os.path.join(target, 'model_state.pdparams'))
+
+
+PACKAGES = {'load_state_dict': 'paddle', 'zero_to_fp32': 'deepspeed', 'dcp_to_torch_save': 'torch', 'torch_script': 'torch', 'transform_checkpoints': 'mindspore'}
 
 if __name__ == '__main__':
     if sys.argv[1] == 'available':

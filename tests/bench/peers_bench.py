@@ -2,7 +2,7 @@
 
     python3 peers_bench.py --aoac build/release/bin/aoac --folder FOLDER --python VENV/bin/python [--rounds 3] [--only NAME]
 
-VENV has torch, deepspeed, mindspore: what of them it lacks is left out, and said so. Before anything is timed both make
+VENV has torch, deepspeed, mindspore, paddlepaddle and tbb: what of them it lacks is left out, and said so. Before anything is timed both make
 their result once, and must have made the same tensors.
 """
 import argparse
@@ -24,6 +24,7 @@ CASES = {
     'zero_to_fp32': ('deepspeed+zero3', 'dp=2', 'hf+bin', 'F32'),
     'dcp_to_torch_save': ('fsdp', 'dp=2', 'hf+bin', 'BF16'),
     'torch_script': ('megatron', 'pp=2,tp=2', 'hf+bin', 'BF16'),
+    'load_state_dict': ('paddle+flex', 'tp=2', 'paddle+pdparams', 'BF16'),
     'transform_checkpoints': ('mindformers', 'tp=2', 'mindformers', 'F32'),  # of bf16 it loses the payloads of NaNs
 }
 HALF = dict(models.TWO_GIGABYTES, l=8)  # 2 GB in f32

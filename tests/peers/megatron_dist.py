@@ -8,8 +8,7 @@ run.
 FIXTURES is a folder of checkpoints with a cases.json (of each case: rules, side, path, variant, mesh, args, write). Every case of
 a distributed checkpoint is converted to the whole model and written again. Then as many processes as it has ranks make the
 model and its optimizer, load the original and what was written through `dist_checkpointing.load`, and hold them against each
-other: parameters, masters and moments, bit by bit, but for the rows that pad the vocabulary. `--mesh pp=2,tp=2`
-writes and loads with other ranks than the original's, whose numbers are then compared with those of the whole model.
+other: parameters, masters and moments, bit by bit, but for the rows that pad the vocabulary.
 """
 import argparse, fnmatch, json, os, socket, subprocess, sys, tempfile
 from pathlib import Path
