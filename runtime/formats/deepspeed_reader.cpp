@@ -18,6 +18,7 @@
 #include "runtime/formats/parallel.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/safetensors_checkpoint.h"
+#include "runtime/formats/torch_files.h"
 #include "runtime/formats/torch_json.h"
 #include "runtime/io/file.h"
 
@@ -393,17 +394,6 @@ class Reader {
 
 }  // namespace
 
-Result<std::vector<TorchFile>> OpenTorchFiles(const std::vector<std::string>& paths, int threads) {
-  std::vector<std::optional<Result<TorchFile>>> read(paths.size());
-  ParallelFor(paths.size(), threads, [&](size_t i) { read[i] = TorchFile::Open(paths[i]); });
-  std::vector<TorchFile> out;
-  for (size_t i = 0; i < paths.size(); ++i) {
-    if (!read[i]->ok()) return std::move(*read[i]).status().WithContext(Printable(paths[i]));
-    out.push_back(**std::move(read[i]));
-  }
-  return out;
-}
-
 std::shared_ptr<DeepSpeedKept> KeepDeepSpeed(const DeepSpeedFiles& files) {
   constexpr uint64_t kLongestScript = 1 << 20;
   auto kept = std::make_shared<DeepSpeedKept>();
@@ -413,11 +403,6 @@ std::shared_ptr<DeepSpeedKept> KeepDeepSpeed(const DeepSpeedFiles& files) {
     if (text.ok()) kept->scripts.push_back({std::string(name), *std::move(text)});
   }
   return kept;
-}
-
-void NoteSuspicions(const TorchFile& file, Schema& schema) {
-  for (const std::string& suspicion : file.Suspicions())
-    schema.notes.push_back(fmt::format("{}: {}", Printable(file.path()), suspicion));
 }
 
 std::optional<DType> RunDType(const Value& root) {

@@ -32,12 +32,6 @@ Status ReadUniversal(const DeepSpeedFiles& files, int threads, Schema& schema);
 // What every reader keeps: the tag and the scripts. Scripts that cannot be read are left behind.
 std::shared_ptr<DeepSpeedKept> KeepDeepSpeed(const DeepSpeedFiles& files);
 
-// Opens files side by side, in their order.
-Result<std::vector<TorchFile>> OpenTorchFiles(const std::vector<std::string>& paths, int threads);
-
-// Notes what looks wrong in a file.
-void NoteSuspicions(const TorchFile& file, Schema& schema);
-
 // The element type that a run computes in, by its `ds_config`; nothing if that says neither bf16 nor fp16.
 std::optional<DType> RunDType(const pickle::Value& root);
 

@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
+#include <map>
 
 #include "runtime/formats/quote.h"
 #include "runtime/formats/torch_dtype.h"
 
 namespace aoa::formats {
 namespace {
-
-using pickle::Value;
 
 constexpr std::string_view kMaster = "fp32", kStep = "step";
 
@@ -118,53 +116,6 @@ Result<DeepSpeedMesh> MeshOf(const Mesh& mesh) {
       return Status::Usage(fmt::format("DeepSpeed's files know the mesh axes pp, dp and tp, not {}", Quote(axis.name)));
   }
   return out;
-}
-
-const Value* DeepSpeedFile::Whole(uint32_t member) {
-  const TargetTensor& tensor = table_[member];
-  pieces_.push_back({static_cast<uint32_t>(storages_.count()), {member, 0, ElementCount(tensor.shape), 0}, true});
-  return storages_.Tensor(tensor.dtype, tensor.shape);
-}
-
-const Value* DeepSpeedFile::Scalar(uint32_t member) {
-  pieces_.push_back({static_cast<uint32_t>(storages_.count()), {member, 0, 1, 0}, true});
-  return storages_.Tensor(table_[member].dtype, {});
-}
-
-const Value* DeepSpeedFile::Flat(DType dtype, int64_t length, const std::vector<Window>& windows, bool trained) {
-  const uint32_t storage = storages_.Add(dtype, length);
-  for (const Window& window : windows) pieces_.push_back({storage, window, false});
-  return storages_.Tensor(storage, {length}, 0, trained);
-}
-
-Result<TargetFile> DeepSpeedFile::End(const std::string& path, const Value& object, int64_t rank, uint32_t table) {
-  AOA_ASSIGN_OR_RETURN(TorchLayout layout, LayOutTorch(path, object, storages_));
-  std::vector<PlacedTensor> placed;
-  std::vector<Insert> zeros;
-  std::vector<uint64_t> ends = layout.storages;  // where the windows of each storage end so far
-  for (const Piece& piece : pieces_) {
-    const auto width = static_cast<uint64_t>(Width(storages_.dtype(piece.storage)));
-    PlacedTensor tensor{piece.window.member,
-                        layout.storages[piece.storage] + static_cast<uint64_t>(piece.window.at) * width};
-    if (!piece.whole) {
-      tensor.first = piece.window.first;
-      tensor.count = piece.window.count;
-    }
-    uint64_t& end = ends[piece.storage];
-    if (tensor.offset > end) zeros.push_back({end, nullptr, tensor.offset - end});
-    end = tensor.offset + static_cast<uint64_t>(piece.window.count) * width;
-    placed.push_back(tensor);
-  }
-  for (uint32_t s = 0; s < storages_.count(); ++s) {
-    if (storages_.content(s)) continue;
-    const uint64_t end = layout.storages[s] + static_cast<uint64_t>(storages_.elements(s)) *
-                                                  static_cast<uint64_t>(Width(storages_.dtype(s)));
-    if (end > ends[s]) zeros.push_back({ends[s], nullptr, end - ends[s]});
-  }
-  TargetFile file = TorchTargetFile(path, std::move(layout), std::move(placed), std::move(zeros));
-  file.rank = rank;
-  file.table = table;
-  return file;
 }
 
 }  // namespace aoa::formats

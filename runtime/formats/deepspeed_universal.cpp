@@ -19,6 +19,7 @@
 #include "runtime/formats/deepspeed_reader.h"
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_files.h"
 #include "runtime/formats/torch_json.h"
 #include "runtime/io/folder.h"
 

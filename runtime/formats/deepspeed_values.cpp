@@ -55,29 +55,6 @@ Result<std::vector<NamedShape>> GroupOf(const Value& value, std::unordered_set<s
 
 }  // namespace
 
-const Value* FindPath(const Value& value, std::initializer_list<std::string_view> keys) {
-  const Value* at = &value;
-  for (std::string_view key : keys) {
-    if (!at) return nullptr;
-    at = HoldsAttributes(*at) && at->state ? at->state->Find(key) : at->Find(key);
-  }
-  return at;
-}
-
-const Value* FindNumber(const Value& dict, int64_t key) {
-  for (size_t i = dict.entries.size(); i >= 2; i -= 2) {
-    if (dict.entries[i - 2]->Is(Kind::kInt) && dict.entries[i - 2]->AsInt() == key) return dict.entries[i - 1];
-  }
-  return nullptr;
-}
-
-std::optional<int64_t> NumberIn(const Value* value) {
-  if (!value) return std::nullopt;
-  if (value->Is(Kind::kObject) && value->arguments && value->arguments->items.size() == 1)
-    return value->arguments->items[0]->AsInt();
-  return value->AsInt();
-}
-
 Result<std::vector<std::vector<NamedShape>>> ShapesOf(const Value* value) {
   std::vector<std::vector<NamedShape>> out;
   std::unordered_set<std::string> names;

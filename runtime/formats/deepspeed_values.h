@@ -12,13 +12,6 @@
 
 namespace aoa::formats {
 
-// The value at keys below one another; null if there is none.
-const pickle::Value* FindPath(const pickle::Value& value, std::initializer_list<std::string_view> keys);
-// The value of a number as a key.
-const pickle::Value* FindNumber(const pickle::Value& dict, int64_t key);
-// A number, or an enumeration's member that is made of one.
-std::optional<int64_t> NumberIn(const pickle::Value* value);
-
 struct NamedShape {
   std::string name;
   Shape shape;

@@ -16,6 +16,7 @@
 #include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/quote.h"
 #include "runtime/formats/torch_json.h"
+#include "runtime/formats/torch_target_object.h"
 
 namespace aoa::formats {
 namespace {
@@ -94,7 +95,7 @@ class Writer {
 
   std::string PathOf(const DeepSpeedName& name) const { return state_.tag() + "/" + SpellDeepSpeedName(name); }
 
-  Status Add(DeepSpeedFile& file, const std::string& path, const Value* object) {
+  Status Add(TorchTargetObject& file, const std::string& path, const Value* object) {
     auto made = file.End(path, *object, rank_, number_);
     if (!made.ok()) return std::move(made).status();
     layout_.files.push_back(*std::move(made));
@@ -147,7 +148,7 @@ class Writer {
   }
 
   Status ModelStates(const DeepSpeedMesh::Place& place) {
-    DeepSpeedFile file(table());
+    TorchTargetObject file(table());
     const bool pipeline = options_.variant == "pipeline";
     const Value* module = file.tree().None();
     if (!pipeline) {
@@ -186,7 +187,7 @@ class Writer {
       items[item] = std::move(tied);
     }
     for (const auto& [item, members] : items) {
-      DeepSpeedFile file(table());
+      TorchTargetObject file(table());
       Value* weights = file.tree().Call("collections OrderedDict", {});
       for (const auto& [member, key] : members) file.tree().Set(weights, key, file.Whole(member));
       AOA_RETURN_IF_ERROR(Add(file, PathOf({DeepSpeedName::Kind::kLayer, {}, place.t, item, ""}), weights));
@@ -197,9 +198,9 @@ class Writer {
   // ---------------------------------------------------------------- optimizer states
 
   // A state of a list of parameters, flattened: the rank's windows of it.
-  const Value* FlatState(DeepSpeedFile& file, const std::vector<DeepSpeedWeight>& list, const ZeroPartition& partition,
-                         int64_t rank, int64_t length, const std::string& key) const {
-    std::vector<DeepSpeedFile::Window> windows;
+  const Value* FlatState(TorchTargetObject& file, const std::vector<DeepSpeedWeight>& list,
+                         const ZeroPartition& partition, int64_t rank, int64_t length, const std::string& key) const {
+    std::vector<TorchTargetObject::Window> windows;
     DType dtype = DType::kF32;
     for (const ZeroWindow& w : partition.ranks[static_cast<size_t>(rank)]) {
       const uint32_t member = MemberOf(list[w.item], key);
@@ -218,7 +219,7 @@ class Writer {
 
   Status OptimizerStates(const DeepSpeedMesh::Place& place) {
     const auto lists = Lists();
-    DeepSpeedFile file(table());
+    TorchTargetObject file(table());
     pickle::Tree& tree = file.tree();
     Value* states = tree.Dict();
     std::vector<const Value*> masters, paddings, counts;
@@ -302,7 +303,7 @@ class Writer {
     number_ = content_.ranks[0].second;
     const std::string folder = fmt::format("{}{}/", state_.tag(), kUniversalEnd);
     {
-      DeepSpeedFile file(table());
+      TorchTargetObject file(table());
       Value* weights = file.tree().Call("collections OrderedDict", {});
       for (uint32_t i = 0; i < table().size(); ++i) {
         if (table()[i].role.empty()) file.tree().Set(weights, table()[i].name, file.Whole(i));
@@ -313,7 +314,7 @@ class Writer {
     for (const auto& group : ranked().groups) {
       for (const DeepSpeedWeight& weight : group) AOA_RETURN_IF_ERROR(Parameter(folder, weight));
     }
-    DeepSpeedFile file(table());
+    TorchTargetObject file(table());
     AOA_ASSIGN_OR_RETURN(Value * state, Common(file.tree()));
     AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(Numbers(), file.tree()));
     file.tree().Set(state, "param_groups", groups);
@@ -335,14 +336,14 @@ class Writer {
     std::vector<std::pair<std::string, uint32_t>> states = {{"fp32", *weight.master}};
     states.insert(states.end(), weight.moments.begin(), weight.moments.end());
     for (const auto& [key, member] : states) {
-      DeepSpeedFile file(table());
+      TorchTargetObject file(table());
       Value* object = file.tree().Dict();
       file.tree().Set(object, "cat_dim", file.tree().Int(0));
       file.tree().Set(object, "param", file.Whole(member));
       AOA_RETURN_IF_ERROR(Add(file, folder + "zero/" + name + "/" + key + ".pt", object));
     }
     if (!weight.step) return Status();
-    DeepSpeedFile file(table());
+    TorchTargetObject file(table());
     const Value* step = file.Scalar(*weight.step);
     return Add(file, folder + "zero/" + name + "/step.pt", step);
   }

@@ -12,12 +12,12 @@
 
 #include "compiler/core/text.h"
 #include "runtime/formats/composite.h"
-#include "runtime/formats/deepspeed_reader.h"
-#include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/internevo_names.h"
 #include "runtime/formats/internevo_partition.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_files.h"
 #include "runtime/formats/torch_json.h"
+#include "runtime/formats/torch_walk.h"
 #include "runtime/io/file.h"
 
 namespace aoa::formats {

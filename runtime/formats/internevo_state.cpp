@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "compiler/core/check.h"
-#include "runtime/formats/deepspeed_values.h"
 #include "runtime/formats/torch_copy.h"
 #include "runtime/formats/torch_dtype.h"
 #include "runtime/formats/torch_json.h"

@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/formats/deepspeed_target.h"
 #include "runtime/formats/internevo_files.h"
 #include "runtime/formats/internevo_state.h"
 #include "runtime/formats/internevo_target.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_target_object.h"
 
 namespace aoa::formats {
 namespace {
@@ -124,7 +124,7 @@ class Writer {
         mesh_.optimizer_ranks(), mesh_.stage_ranks(), mesh_.stage_ranks() / mesh_.wp));
   }
 
-  Status Add(DeepSpeedFile& file, const std::string& path, const Value& object) {
+  Status Add(TorchTargetObject& file, const std::string& path, const Value& object) {
     AOA_ASSIGN_OR_RETURN(TargetFile made, file.End(path, object, rank_, number_));
     layout_.files.push_back(std::move(made));
     return Status();
@@ -139,7 +139,7 @@ class Writer {
   // ---------------------------------------------------------------- weights
 
   Status Model(const InternEvoTable& sorted, const Place& place) {
-    DeepSpeedFile file(table());
+    TorchTargetObject file(table());
     Value* weights = file.tree().Call("collections OrderedDict", {});
     Value* topology = file.tree().Dict();
     for (const InternEvoWeight& weight : sorted.weights) {
@@ -180,9 +180,9 @@ class Writer {
   }
 
   // A role of several weights, one behind the other.
-  const Value* Flat(DeepSpeedFile& file, const InternEvoTable& sorted, const std::vector<size_t>& share,
+  const Value* Flat(TorchTargetObject& file, const InternEvoTable& sorted, const std::vector<size_t>& share,
                     std::optional<uint32_t> InternEvoWeight::*role, bool trained) const {
-    std::vector<DeepSpeedFile::Window> windows;
+    std::vector<TorchTargetObject::Window> windows;
     int64_t length = 0;
     for (size_t i : share) {
       const InternEvoWeight& weight = sorted.weights[i];
@@ -193,7 +193,7 @@ class Writer {
     return file.Flat(DType::kF32, length, windows, trained);
   }
 
-  const Value* Step(DeepSpeedFile& file, const InternEvoWeight& weight) const {
+  const Value* Step(TorchTargetObject& file, const InternEvoWeight& weight) const {
     if (weight.step) return file.Scalar(*weight.step);
     const auto step = static_cast<float>(state_.steps());
     std::string bytes(sizeof(step), '\0');
@@ -204,7 +204,7 @@ class Writer {
   // The inner optimizer has one flat parameter for each group. Where a rank has no part of a group, it has the group's
   // own parameters, without states: they are counted all the same.
   Status Optimizer(const InternEvoTable& sorted, const Place& place) {
-    DeepSpeedFile file(table());
+    TorchTargetObject file(table());
     Tree& tree = file.tree();
     Value *states = tree.Dict(), *masters = tree.Dict();
     std::vector<const Value*> groups;

@@ -18,6 +18,7 @@
 #include "runtime/formats/megatron_rank.h"
 #include "runtime/formats/megatron_values.h"
 #include "runtime/formats/torch_file.h"
+#include "runtime/formats/torch_files.h"
 #include "runtime/io/file.h"
 
 namespace aoa::formats {
@@ -71,8 +72,7 @@ class Reader {
     auto file = inside ? OpenDcpObject(folder_, object->second) : TorchFile::Open(path);
     if (!file.ok()) return std::move(file).status().WithContext(Printable(path));
     rank_.file = *std::move(file);
-    for (const std::string& suspicion : rank_.file.Suspicions())
-      schema_.notes.push_back(fmt::format("{}: {}", Printable(rank_.file.path()), suspicion));
+    NoteSuspicions(rank_.file, schema_);
     common_ = &rank_.file.root();
     if (inside && common_->kind == Kind::kList && !common_->items.empty()) common_ = common_->items[0];
     rank_.common = common_;

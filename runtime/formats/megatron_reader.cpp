@@ -15,6 +15,7 @@
 #include "runtime/formats/megatron_states.h"
 #include "runtime/formats/parallel.h"
 #include "runtime/formats/quote.h"
+#include "runtime/formats/torch_files.h"
 
 namespace aoa::formats {
 namespace {
@@ -136,8 +137,7 @@ Status ReadMegatron(const std::string& path, int threads, Schema& schema) {
   CompositeSchema composite(schema);
   for (size_t i = 0; i < ranks.size(); ++i) {
     const auto number = static_cast<int64_t>(i);
-    for (const std::string& suspicion : ranks[i].file.Suspicions())
-      schema.notes.push_back(fmt::format("{}: {}", Printable(ranks[i].file.path()), suspicion));
+    NoteSuspicions(ranks[i].file, schema);
     composite.Begin(ranks[i].file.path(), number / mesh.tp * mesh.dp * mesh.tp + number % mesh.tp);
     AOA_RETURN_IF_ERROR(AddMegatronTensors(ranks[i], composite, schema.notes));
     composite.End();

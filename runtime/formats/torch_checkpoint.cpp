@@ -13,6 +13,7 @@
 #include "runtime/formats/quote.h"
 #include "runtime/formats/schema_merge.h"
 #include "runtime/formats/torch_dtype.h"
+#include "runtime/formats/torch_files.h"
 #include "runtime/formats/torch_surroundings.h"
 #include "runtime/formats/torch_writer.h"
 #include "runtime/io/file.h"
@@ -120,8 +121,7 @@ Status ReadTorchFiles(const std::vector<std::string>& paths, int threads, Schema
     if (i == 0) container = one.file.container();
     AOA_ASSIGN_OR_RETURN(uint32_t table, AddTable(paths[i], one, merger, schema));
     schema.files.push_back({paths[i], one.file.size(), 0, table, 0, false, nullptr});
-    for (const std::string& suspicion : one.file.Suspicions())
-      schema.notes.push_back(fmt::format("{}: {}", Printable(paths[i]), suspicion));
+    NoteSuspicions(one.file, schema);
     only_tensors &= one.only_tensors;
     surroundings->files.push_back(std::move(one.file));
     read[i].reset();

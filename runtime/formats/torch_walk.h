@@ -1,7 +1,11 @@
 // Walking what a torch file holds. Included by torch_file.h.
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -19,6 +23,13 @@ bool HoldsAttributes(const pickle::Value& value);
 // The items of a container with their keys: of a dictionary, list, tuple, or of an object that holds attributes or
 // items. Nothing for what is no container.
 std::vector<std::pair<std::string, const pickle::Value*>> MembersOf(const pickle::Value& value);
+
+// The value at keys below one another; null if there is none.
+const pickle::Value* FindPath(const pickle::Value& value, std::initializer_list<std::string_view> keys);
+// The value of a number as a key.
+const pickle::Value* FindNumber(const pickle::Value& dict, int64_t key);
+// A number, or an enumeration's member that is made of one.
+std::optional<int64_t> NumberIn(const pickle::Value* value);
 
 template <class Visit>
 Status EachLeaf(const pickle::Value& root, Visit visit) {

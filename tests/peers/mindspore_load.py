@@ -11,11 +11,14 @@ MindSpore that can be written, aoac writes it from the whole model, and
   - what is cut by a strategy goes through `transform_checkpoints` to whole tensors, or is read by
     `load_distributed_checkpoint`, and gives the whole model.
 """
-import argparse, fnmatch, json, os, subprocess, sys, tempfile
+import os, sys
 from pathlib import Path
 
 os.environ.setdefault('GLOG_v', '3')  # errors only
 import mindspore as ms  # noqa: E402
+
+import written  # noqa: E402
+from written import Differs  # noqa: E402
 
 
 def bits(parameter):
@@ -46,78 +49,32 @@ def difference(want, got):
     return f'{len(wrong)} tensors differ, {wrong[0]}' if wrong else ''
 
 
-class Peer:
-    def __init__(self, options):
-        self.options = options
-        self.root = options.fixtures
-
-    def run(self, *arguments):
-        done = subprocess.run([self.options.aoac, *map(str, arguments)], capture_output=True, text=True)
-        if done.returncode: raise RuntimeError(done.stderr.strip() or f'exit status {done.returncode}')
-
-    def write(self, case, out):
-        """Writes the case from the whole model, as its `write` says."""
-        to = case['side'] + '+' + case['write']['variant']
-        source = ('whole', out.parent / 'whole') if case['states'] else ('hf', out.parent / 'hf')
-        arguments = [a.replace('{root}', str(self.root)) for a in case['args']]
-        states = ['--states'] if case['states'] else []
-        rules = self.options.rules / case['rules']
-        self.run(rules, '--run', '--from', f'{case["side"]}:{self.root / case["path"]}', '--to', f'{source[0]}:{source[1]}',
-                 *arguments, *states)
-        config = arguments[arguments.index('--config'):][:2]
-        written = [a.replace('{root}', str(self.root)) for a in case['write']['args']]
-        mesh = ['--mesh-to', case['write']['mesh']] if case['write']['mesh'] else []
-        self.run(rules, '--run', '--from', f'{source[0]}:{source[1]}', '--to', f'{to}:{out}', *config, *states, *mesh, *written)
-        return next((Path(w) for w in written if not w.startswith('--')), None)
-
-    def check(self, case, folder):
-        out = folder / 'out'
-        layout = self.write(case, out)
-        ours, theirs = files(out), files(self.root / case['path'])
-        if set(ours) != set(theirs): return f'ranks {sorted(ours)}, not {sorted(theirs)}'
-        for rank, path in ours.items():
-            why = difference(load(theirs[rank]), load(path))
-            if why: return f'rank {rank}: {why}'
-        return self.join(case, out, layout, folder) if layout else ''
-
-    def join(self, case, out, layout, folder):
-        """MindSpore's own tool puts our ranks together."""
-        strategies = sorted(layout.iterdir()) if layout.is_dir() else [layout]
-        strategy = strategies[0]
-        if len({p.read_bytes() for p in strategies}) > 1:
-            strategy = folder / 'merged.ckpt'
-            ms.merge_pipeline_strategys(str(layout), str(strategy))
-        whole, form = folder / 'joined', case['write']['variant']
-        ms.transform_checkpoints(str(out), str(whole), 'x', str(strategy), None, output_format=form)
-        back = load(files(whole)[0])
-        self.run(self.options.rules / case['rules'], '--run', '--from', f'{case["side"]}:{out}', '--to',
-                 f'{case["side"]}+{form}:{folder / "ours"}', '--layout-from', layout,
-                 *[a.replace('{root}', str(self.root)) for a in case['args'][:2]], *(['--states'] if case['states'] else []))
-        return difference(load(files(folder / 'ours')[0]), back)
+def check(case):
+    out, arguments = case.write()
+    ours, theirs = files(out), files(case.path)
+    if set(ours) != set(theirs): raise Differs(f'ranks {sorted(ours)}, not {sorted(theirs)}')
+    for rank, path in ours.items():
+        why = difference(load(theirs[rank]), load(path))
+        if why: raise Differs(f'rank {rank}: {why}')
+    layout = next((Path(a) for a in arguments if not a.startswith('--')), None)
+    if layout: join(case, out, layout)
 
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument('--aoac', type=Path, required=True)
-    p.add_argument('--rules', type=Path, required=True)
-    p.add_argument('--fixtures', type=Path, required=True)
-    p.add_argument('patterns', nargs='*', default=['*'])
-    options = p.parse_args()
-    cases = json.loads((options.fixtures / 'cases.json').read_text())
-    cases = [c for c in cases if c['format'] == 'mindspore' and c.get('write') and
-             any(fnmatch.fnmatch(c['name'], pattern) for pattern in options.patterns)]
-    failed = 0
-    for case in cases:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                why = Peer(options).check(case, Path(folder))
-            except Exception as error:  # MindSpore raises what it likes
-                why = f'{type(error).__name__}: {error}'
-        failed += bool(why)
-        print(f'{case["name"]}: {why or "equal"}', flush=True)
-    print(f'{len(cases) - failed} equal, {failed} not')
-    return 1 if failed else 0
+def join(case, out, layout):
+    """MindSpore's own tool puts our ranks together."""
+    strategies = sorted(layout.iterdir()) if layout.is_dir() else [layout]
+    strategy = strategies[0]
+    if len({p.read_bytes() for p in strategies}) > 1:
+        strategy = case.folder / 'merged.ckpt'
+        ms.merge_pipeline_strategys(str(layout), str(strategy))
+    whole, form = case.folder / 'joined', case.facts['write']['variant']
+    ms.transform_checkpoints(str(out), str(whole), 'x', str(strategy), None, output_format=form)
+    side = case.facts['side']
+    case.run(case.rules, '--run', '--from', f'{side}:{out}', '--to', f'{side}+{form}:{case.folder / "ours"}', '--layout-from', layout,
+             *case.words(case.facts['args'][:2]), *case.states)
+    why = difference(load(files(case.folder / 'ours')[0]), load(files(whole)[0]))
+    if why: raise Differs(why)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(written.main('mindspore', check))

@@ -15,13 +15,15 @@ Paddle that can be written, aoac writes it from the whole model, and
   - `paddle.distributed.load_state_dict` loads the whole model from them, in one process: equal to what it loads from
     the original.
 """
-import argparse, fnmatch, json, os, subprocess, sys, tempfile
-from pathlib import Path
+import os, sys
 
 os.environ.setdefault('GLOG_minloglevel', '2')
 import numpy as np  # noqa: E402
 import paddle  # noqa: E402
 import paddle.distributed as dist  # noqa: E402
+
+import written  # noqa: E402
+from written import Differs  # noqa: E402
 
 NAMES = 'StructuredToParameterName@@'
 STATES = ('moment1_0', 'moment2_0', 'beta1_pow_acc_0', 'beta2_pow_acc_0')
@@ -127,61 +129,14 @@ def compare_flex(ours, theirs):
     return f'{moved} replicas of {len(places)} blocks in other files' if moved else ''
 
 
-class Peer:
-    def __init__(self, options):
-        self.options = options
-        self.root = options.fixtures
-
-    def run(self, *arguments):
-        done = subprocess.run([self.options.aoac, *map(str, arguments)], capture_output=True, text=True)
-        if done.returncode: raise RuntimeError(done.stderr.strip() or f'exit status {done.returncode}')
-
-    def write(self, case, out):
-        """Writes the case from the whole model, as its `write` says."""
-        write = case['write']
-        to = case['side'] + '+' + write['variant']
-        source = ('whole' if case['states'] else 'hf', out.parent / 'start')
-        arguments = [a.replace('{root}', str(self.root)) for a in case['args']]
-        states = ['--states'] if case['states'] else []
-        rules = self.options.rules / case['rules']
-        self.run(rules, '--run', '--from', f'{case["side"]}:{self.root / case["path"]}', '--to', f'{source[0]}:{source[1]}', *arguments, *states)
-        mesh = ['--mesh-to', write['mesh']] if write['mesh'] else []
-        self.run(rules, '--run', '--from', f'{source[0]}:{source[1]}', '--to', f'{to}:{out}', *arguments, *states, *mesh, *write['args'])
-
-    def check(self, case, folder):
-        out = folder / 'out'
-        self.write(case, out)
-        theirs = self.root / case['path']
-        if case['write']['variant'].startswith('pdparams'): return compare_ranks(out, theirs) or ''
-        found = {p.name: p for p in theirs.iterdir() if (p / '0.metadata').exists() and p.name in ('model_state', 'master_weight', 'optimizer_state')}
-        if not found: found = {'model_state': theirs}
-        same('folders', dict.fromkeys(found), dict.fromkeys(p.name for p in out.iterdir() if p.is_dir()))
-        return '; '.join(filter(None, (compare_flex(out / name, path) for name, path in sorted(found.items()))))
-
-
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument('--aoac', type=Path, required=True)
-    p.add_argument('--rules', type=Path, required=True)
-    p.add_argument('--fixtures', type=Path, required=True)
-    p.add_argument('patterns', nargs='*', default=['*'])
-    options = p.parse_args()
-    cases = json.loads((options.fixtures / 'cases.json').read_text())
-    cases = [c for c in cases if c['format'] == 'paddle' and c.get('write') and
-             any(fnmatch.fnmatch(c['name'], pattern) for pattern in options.patterns)]
-    failed = 0
-    for case in cases:
-        note, why = '', ''
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                note = Peer(options).check(case, Path(folder))
-            except Exception as error:  # Paddle raises what it likes
-                why = f'{type(error).__name__}: {error}'
-        failed += bool(why)
-        print(f'{case["name"]}: {why or "equal" + (f" ({note})" if note else "")}', flush=True)
-    print(f'{len(cases) - failed} equal, {failed} not')
-    return 1 if failed else 0
+def check(case):
+    out, _ = case.write()
+    if case.facts['write']['variant'].startswith('pdparams'): return compare_ranks(out, case.path)
+    found = {p.name: p for p in case.path.iterdir() if (p / '0.metadata').exists() and p.name in ('model_state', 'master_weight', 'optimizer_state')}
+    if not found: found = {'model_state': case.path}
+    same('folders', dict.fromkeys(found), dict.fromkeys(p.name for p in out.iterdir() if p.is_dir()))
+    return '; '.join(filter(None, (compare_flex(out / name, path) for name, path in sorted(found.items()))))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(written.main('paddle', check))
