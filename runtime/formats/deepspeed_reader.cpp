@@ -198,7 +198,7 @@ class Reader {
       const TorchFile& file = *by_path_.at(path);
       std::vector<Weight> weights;
       AOA_RETURN_IF_ERROR(EachTensor(file, file.root(), weights));
-      auto in_item = [&](const Weight& w) { return fmt::format("{}.{}", rank.first, w.name); };
+      auto in_item = [item = rank.first](const Weight& w) { return fmt::format("{}.{}", item, w.name); };
       for (int64_t p = 0; p < pp_; ++p) {
         if (std::any_of(weights.begin(), weights.end(),
                         [&](const Weight& w) { return known[static_cast<size_t>(p)].contains(in_item(w)); }))
