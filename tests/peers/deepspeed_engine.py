@@ -4,7 +4,7 @@
     python3 -m venv VENV && VENV/bin/pip install torch deepspeed==0.19.8 transformers safetensors
     VENV/bin/python tests/peers/deepspeed_engine.py --aoac build/release/bin/aoac --rules rules [--seed N] [--every] [PATTERN ...]
 
-A case is a ZeRO stage, a number of processes and an element type, as `zero2-dp3-bf16`. Its model, a Llama of transformers, has
+A case is a ZeRO stage, a number of processes and an element type, as `zero2-dp3-bf16`, with a tied head `zero2-dp3-bf16-tied`. Its model, a Llama of transformers, has
 sizes that the seed picks and two groups of parameters. See README.md for what is compared.
 """
 import argparse, fnmatch, itertools, os, random, socket, subprocess, sys, tempfile, traceback
@@ -25,14 +25,14 @@ class Differs(Exception):
     pass
 
 
-def sizes(seed, stage, world, dtype):
+def sizes(seed, stage, world, dtype, tied):
     """A model's configuration. No size divides well, so that partitions are padded and cut parameters."""
     pick = random.Random(f'{seed} {stage} {world} {dtype}')
     kv, width = pick.choice([1, 2, 3]), pick.choice([2, 6, 10])
     heads = kv * pick.choice([1, 2, 3])
     return dict(hidden_size=heads * pick.choice([5, 7, 11]), num_hidden_layers=pick.choice([1, 2, 3]), num_attention_heads=heads,
                 num_key_value_heads=kv, head_dim=width, intermediate_size=pick.choice([19, 33, 41]), vocab_size=pick.choice([37, 53, 71]),
-                tie_word_embeddings=pick.random() < 0.3, max_position_embeddings=32)
+                tie_word_embeddings=tied, max_position_embeddings=32)
 
 
 # ---------------------------------------------------------------- a rank
@@ -194,9 +194,9 @@ def targets(options, stage, world):
     return [(*t, False) for t in chosen] + [(*t, True) for t in (every if options.every else chosen[:1] + chosen[2:])]
 
 
-def check(options, folder, stage, world, dtype, say):
+def check(options, folder, stage, world, dtype, tied, say):
     job = {'do': 'train', 'stage': stage, 'world': world, 'dtype': dtype, 'seed': options.seed, 'folder': str(folder),
-           'sizes': sizes(options.seed, stage, world, dtype)}
+           'sizes': sizes(options.seed, stage, world, dtype, tied)}
     start(job)
     source, config = folder / 'source', folder / 'config.json'
     LlamaConfig(**job['sizes'], architectures=['LlamaForCausalLM']).to_json_file(config, use_diff=False)
@@ -226,8 +226,8 @@ def main():
     options = p.parse_args()
     torch.set_num_threads(1)
     good = bad = 0
-    for stage, world, dtype in itertools.product((1, 2, 3), (1, 2, 3), ('bf16', 'f32')):
-        name = f'zero{stage}-dp{world}-{dtype}'
+    for stage, world, dtype, tied in itertools.product((1, 2, 3), (1, 2, 3), ('bf16', 'f32'), (False, True)):
+        name = f'zero{stage}-dp{world}-{dtype}{"-tied" if tied else ""}'
         if not any(fnmatch.fnmatchcase(name, x) for x in options.pattern): continue
         def say(what, run):
             nonlocal good, bad
@@ -238,7 +238,7 @@ def main():
             print(f'{name}: {what}: {why or "ok"}', flush=True)
         with tempfile.TemporaryDirectory() as folder:
             if options.keep: (folder := options.keep / name).mkdir(parents=True)
-            say('train and convert', lambda: check(options, Path(folder), stage, world, dtype, say))
+            say('train and convert', lambda: check(options, Path(folder), stage, world, dtype, tied, say))
     print(f'{good} ok, {bad} not')
     return 1 if bad else 0
 
