@@ -225,6 +225,9 @@ class Machine : private ValueMachine {
     const Value* module = stack_.Take();
     if (!name->Is(Kind::kText) || !module->Is(Kind::kText) || name->outside || module->outside)
       return Status::Invalid("a global whose name is no text");
+    // No name of Python's holds a line break, and the other opcode for globals ends names by one.
+    if ((module->text + name->text).find('\n') != std::string::npos)
+      return Status::Invalid("a global whose name holds a line break");
     return Push(NewGlobal(module->text, name->text));
   }
 

@@ -114,6 +114,7 @@ TEST(PickleReader, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_EQ(TextOf("\x80\x06."s), "byte 0: protocol 6 is not known");
   EXPECT_EQ(TextOf("\x95\xFF\x00\x00\x00\x00\x00\x00\x00N."s), "byte 0: a frame of 255 bytes, 2 are left");
   EXPECT_EQ(TextOf("\x82\x01."s), "byte 0: opcode 0x82 stands in no checkpoint's pickle");
+  EXPECT_EQ(TextOf("\x8C\x01m\x8C\x02\x43\n\x93."s), "byte 7: a global whose name holds a line break");
   EXPECT_EQ(TextOf("M\x01"s), "byte 0: 2 bytes are announced, 1 are left");
 }
 
