@@ -4,8 +4,9 @@
     python3 -m venv VENV && VENV/bin/pip install torch deepspeed==0.19.8 transformers safetensors
     VENV/bin/python tests/peers/deepspeed_engine.py --aoac build/release/bin/aoac --rules rules [--seed N] [--every] [PATTERN ...]
 
-A case is a ZeRO stage, a number of processes and an element type, as `zero2-dp3-bf16`, with a tied head `zero2-dp3-bf16-tied`. Its model, a Llama of transformers, has
-sizes that the seed picks and two groups of parameters. See README.md for what is compared.
+A case is a ZeRO stage, a number of processes and an element type, as `zero2-dp3-bf16`, with a tied head
+`zero2-dp3-bf16-tied`. Its model, a Llama of transformers, has sizes that the seed picks and two groups of parameters. See
+README.md for what is compared.
 """
 import argparse, fnmatch, itertools, os, random, socket, subprocess, sys, tempfile, traceback
 from pathlib import Path
