@@ -318,6 +318,7 @@ class Writer {
     AOA_ASSIGN_OR_RETURN(Value * state, Common(file.tree()));
     AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(Numbers(), file.tree()));
     file.tree().Set(state, "param_groups", groups);
+    file.tree().Set(state, "ds_version", file.tree().Text(state_.version()));  // stages 1 and 2 load nothing without it
     AOA_RETURN_IF_ERROR(Add(file, folder + "zero/optimizer_state.pt", state));
     layout_.extras.push_back({"latest_universal", state_.tag() + std::string(kUniversalEnd)});
     return Status();
