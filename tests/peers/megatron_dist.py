@@ -89,6 +89,9 @@ class Rank:
         for group in optimizer.optimizer.param_groups if distributed else ():  # its state is asked for before it is loaded
             for p in group['params']:
                 optimizer.optimizer.state[p] = {'step': torch.tensor(0.0), **{r: torch.zeros_like(p.data) for r in ROLES[1:]}}
+        if self.job['variant'] == 'dist_fully_reshardable':  # its loader forgets the step that torch's Adam keeps
+            load, get = optimizer._set_main_param_and_optimizer_states, optimizer._get_main_param_and_optimizer_states
+            optimizer._set_main_param_and_optimizer_states = lambda p, tensors: load(p, {'step': get(p)['step'], **tensors})
         return optimizer
 
     def load(self, folder):
