@@ -249,6 +249,7 @@ class ContentMaker {
         weights[item.id] = static_cast<uint32_t>(table.size());
       }
       if (tensor.family != bind::kNoFamily) stored.group = end_.families[tensor.family].group;
+      if (tensor.role < 0) stored.tied = OriginalOf(item);
       if (!names.insert(stored.name).second) {
         diagnostics_.Error(diag::Code::kProducedTwice, WhereOf(item.id),
                            fmt::format("two tensors of rank {} are named `{}`", rank, diag::Printable(stored.name)));
@@ -256,6 +257,14 @@ class ContentMaker {
       table.push_back(std::move(stored));
       entries.push_back(item.entry);
     }
+  }
+
+  // The original of a second copy, as its name is without local numbers.
+  std::string OriginalOf(const Item& item) const {
+    const size_t number = end_.tensors[item.id].family;
+    if (number == bind::kNoFamily || !end_.families[number].tied) return "";
+    auto values = end_.families[number].pattern.Match(end_.NameOf(item.id));
+    return values ? end_.families[*end_.families[number].tied].pattern.Spell(*values) : "";
   }
 
   // The name inside a file: numbered locally where the placement says so, states by their template.

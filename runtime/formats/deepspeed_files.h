@@ -67,7 +67,8 @@ Result<DeepSpeedFiles> FindDeepSpeedFiles(const std::string& path);
 // Scripts that DeepSpeed puts into every checkpoint, beside the folder of the tag.
 constexpr std::array<std::string_view, 2> kDeepSpeedScripts = {"zero_to_fp32.py", "zero_to_torch.py"};
 
-constexpr std::string_view kUniversalEnd = "_universal";  // of a tag
+constexpr std::string_view kUniversalOptimizer = "optimizer_state.pt";  // below zero/
+constexpr std::string_view kUniversalEnd = "_universal";                // of a tag
 // The number that a tag ends in ("global_step2500", also before kUniversalEnd): the steps that its trainer counts.
 std::optional<int64_t> StepsInTag(std::string_view tag);
 

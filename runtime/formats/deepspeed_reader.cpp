@@ -375,6 +375,8 @@ class Reader {
       else if (file.path() == optimizer)
         kept->optimizer = std::move(file);
     }
+    const Value* state = kept->optimizer ? OptimizerIn(kept->optimizer->root()) : nullptr;
+    kept->groups = GroupsOf(shapes_, state ? ParamGroupsIn(*state) : nullptr);
     schema_.preserved = std::move(kept);
   }
 

@@ -21,7 +21,8 @@ struct DeepSpeedKept : Preserved {
   std::string tag;
   std::optional<TorchFile> model;
   std::optional<TorchFile> optimizer;
-  std::vector<ExtraFile> scripts;  // DeepSpeed's own, which read its checkpoints
+  std::vector<std::vector<std::string>> groups;  // the names of parameters by group of the optimizer, in its order
+  std::vector<ExtraFile> scripts;                // DeepSpeed's own, which read its checkpoints
 };
 
 Result<Schema> ReadDeepSpeed(const std::string& path, const ReadOptions& options);

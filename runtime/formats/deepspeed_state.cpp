@@ -21,7 +21,8 @@ using pickle::Value;
 constexpr std::string_view kVersion = "0.19.8";  // whose form the files have
 
 const Value* OptimizerKey(const TorchFile& file, std::string_view key) {
-  return FindPath(file.root(), {"optimizer_state_dict", key});
+  const Value* optimizer = OptimizerIn(file.root());
+  return optimizer ? optimizer->Find(key) : nullptr;
 }
 
 }  // namespace
@@ -80,7 +81,8 @@ Result<const Value*> DeepSpeedState::Arguments(Tree& tree) const {
   return out;
 }
 
-Result<const Value*> DeepSpeedState::Model(const Value* module, const Value* shapes, bool pipeline, Tree& tree) const {
+Result<const Value*> DeepSpeedState::Model(const Value* module, const Value* shapes, const Value* shared, bool pipeline,
+                                           Tree& tree) const {
   const TorchFile* model = kept_ && kept_->model ? &*kept_->model : nullptr;
   Value* out = tree.Dict();
   Value* degrees = tree.Dict();
@@ -90,7 +92,7 @@ Result<const Value*> DeepSpeedState::Model(const Value* module, const Value* sha
                                                                  {"optimizer", tree.None()},
                                                                  {"param_shapes", shapes},
                                                                  {"frozen_param_shapes", tree.None()},
-                                                                 {"shared_params", tree.Dict()},
+                                                                 {"shared_params", shared},
                                                                  {"frozen_param_fragments", tree.None()},
                                                                  {"dp_world_size", tree.Int(mesh_.dp)},
                                                                  {"mp_world_size", tree.Int(mesh_.pp * mesh_.tp)},
@@ -160,20 +162,17 @@ Result<const Value*> DeepSpeedState::Optimizer(std::string_view key, const Value
   return copied ? copied : otherwise;
 }
 
-Result<const Value*> DeepSpeedState::Groups(const std::vector<std::vector<int64_t>>& params, Tree& tree) const {
-  const Value* kept = nullptr;
-  if (kept_ && kept_->optimizer) {
-    for (std::string_view base : {"base_optimizer_state", "optimizer_state_dict"}) {
-      const Value* found = FindPath(kept_->optimizer->root(), {"optimizer_state_dict", base, "param_groups"});
-      if (found && !found->items.empty()) kept = found;
-    }
-  }
+Result<const Value*> DeepSpeedState::Groups(const std::vector<size_t>& like,
+                                            const std::vector<std::vector<int64_t>>& params, Tree& tree) const {
+  const Value* optimizer = kept_ && kept_->optimizer ? OptimizerIn(kept_->optimizer->root()) : nullptr;
+  const Value* kept = optimizer ? ParamGroupsIn(*optimizer) : nullptr;
+  if (kept && kept->items.empty()) kept = nullptr;
   std::vector<const Value*> groups;
   for (size_t g = 0; g < params.size(); ++g) {
     Value* group = tree.Dict();
     if (kept) {
-      const Value* like = kept->items[g < kept->items.size() ? g : 0];
-      for (const auto& [key, value] : MembersOf(*like)) {
+      const Value* source = kept->items[like[g] < kept->items.size() ? like[g] : 0];
+      for (const auto& [key, value] : MembersOf(*source)) {
         if (key.empty() || key == "params") continue;
         AOA_ASSIGN_OR_RETURN(const Value* copied, Kept(&*kept_->optimizer, value, tree));
         if (copied) tree.Set(group, key, copied);

@@ -25,17 +25,20 @@ class DeepSpeedState {
   // The source's scripts.
   std::vector<ExtraFile> scripts() const { return kept_ ? kept_->scripts : std::vector<ExtraFile>(); }
 
-  // What a file of model states holds. `module` and `shapes` may be None; `pipeline`: with the arguments of the run.
-  Result<const pickle::Value*> Model(const pickle::Value* module, const pickle::Value* shapes, bool pipeline,
-                                     pickle::Tree& tree) const;
+  // What a file of model states holds. `module` and `shapes` may be None; `shared`: second copies by
+  // name, with their originals; `pipeline`: with the arguments of the run.
+  Result<const pickle::Value*> Model(const pickle::Value* module, const pickle::Value* shapes,
+                                     const pickle::Value* shared, bool pipeline, pickle::Tree& tree) const;
   // Of the files of a trainer that uses no ZeRO: the weights, and what the source had beside them.
   Result<const pickle::Value*> Plain(const pickle::Value* module, pickle::Tree& tree) const;
 
   // Of an optimizer's file: the value of a key of `optimizer_state_dict`, or `otherwise`.
   Result<const pickle::Value*> Optimizer(std::string_view key, const pickle::Value* otherwise,
                                          pickle::Tree& tree) const;
-  // The inner optimizer's groups of parameters; the g-th has the parameters numbered by params[g].
-  Result<const pickle::Value*> Groups(const std::vector<std::vector<int64_t>>& params, pickle::Tree& tree) const;
+  // The inner optimizer's groups of parameters; the g-th is like the like[g]-th of the source and has the parameters
+  // numbered by params[g].
+  Result<const pickle::Value*> Groups(const std::vector<size_t>& like, const std::vector<std::vector<int64_t>>& params,
+                                      pickle::Tree& tree) const;
 
   // `ds_config`.
   const nlohmann::json& config() const { return ds_config_; }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "runtime/formats/quote.h"
 #include "runtime/formats/torch_dtype.h"
@@ -46,20 +48,50 @@ Status CheckAlike(const std::vector<TargetTensor>& table, const DeepSpeedWeight&
                                    Quote(table[first.weight].name), Quote(table[other.weight].name)));
 }
 
+// Puts the weights of an only group into the groups of the source.
+void Regroup(const std::vector<TargetTensor>& table, const std::vector<std::vector<std::string>>& source,
+             DeepSpeedRank& out) {
+  std::unordered_map<std::string_view, const DeepSpeedWeight*> weights;
+  for (const DeepSpeedWeight& weight : out.groups[0]) weights[table[weight.weight].name] = &weight;
+  DeepSpeedRank sorted;
+  size_t found = 0;
+  for (size_t g = 0; g < source.size(); ++g) {
+    std::vector<DeepSpeedWeight> group;
+    for (const std::string& name : source[g]) {
+      if (auto it = weights.find(name); it != weights.end()) group.push_back(*it->second);
+    }
+    found += group.size();
+    if (group.empty()) continue;
+    sorted.groups.push_back(std::move(group));
+    sorted.like.push_back(g);
+  }
+  if (found != weights.size()) return;
+  out.groups = std::move(sorted.groups);
+  out.like = std::move(sorted.like);
+}
+
 }  // namespace
 
-Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table) {
+Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table,
+                                const std::vector<std::vector<std::string>>& source) {
   DeepSpeedRank out;
   std::vector<std::string> names;
+  std::unordered_set<std::string_view> stored;
+  for (const TargetTensor& tensor : table) stored.insert(tensor.name);
   std::map<uint32_t, std::pair<size_t, size_t>> places;
   for (uint32_t i = 0; i < table.size(); ++i) {
     const TargetTensor& tensor = table[i];
     if (TorchDTypeName(tensor.dtype).empty())
       return Status::Invalid(fmt::format("tensor {}: torch has no type {}", Quote(tensor.name), Name(tensor.dtype)));
     if (!tensor.role.empty()) continue;
+    if (!tensor.tied.empty() && stored.contains(tensor.tied)) {
+      out.aliases.emplace_back(i, tensor.tied);
+      continue;
+    }
     auto group = std::find(names.begin(), names.end(), tensor.group) - names.begin();
     if (static_cast<size_t>(group) == names.size()) {
       names.push_back(tensor.group);
+      out.like.push_back(out.groups.size());
       out.groups.emplace_back();
     }
     auto& members = out.groups[static_cast<size_t>(group)];
@@ -72,6 +104,8 @@ Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table) {
   }
   for (uint32_t i = 0; i < table.size(); ++i) {
     if (table[i].role.empty()) continue;
+    if (std::any_of(out.aliases.begin(), out.aliases.end(), [&](const auto& a) { return a.first == table[i].weight; }))
+      continue;
     auto place = places.find(table[i].weight);
     if (place == places.end())
       return Status::Usage(
@@ -91,6 +125,7 @@ Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table) {
         fmt::format("the source has optimizer states without fp32 weights, which DeepSpeed needs beside {}",
                     Quote(table[first->weight].name)));
   }
+  if (names.size() == 1 && names[0].empty()) Regroup(table, source, out);
   return out;
 }
 

@@ -20,15 +20,20 @@ struct DeepSpeedWeight {
   std::optional<uint32_t> step;
 };
 
-// The weights of a rank by parameter group, in the order of the table. Every weight of a rank has the same states.
+// The weights of a rank by parameter group. Every weight of a rank has the same states.
 struct DeepSpeedRank {
   std::vector<std::vector<DeepSpeedWeight>> groups;
+  std::vector<size_t> like;  // the source's group that each is
+  std::vector<std::pair<uint32_t, std::string>>
+      aliases;                // second copies on the rank, which are no parameters; originals
   DType dtype = DType::kF32;  // of the weights: f32 only if all are
   bool states = false;        // there are states beside the weights
 };
 
-// States are called WEIGHT.fp32, WEIGHT.KEY and WEIGHT.step.
-Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table);
+// States are called WEIGHT.fp32, WEIGHT.KEY and WEIGHT.step. Groups are those that the side declares, in the order of
+// the table; if it declares none those of the source, in its order, if that has all weights, or else one.
+Result<DeepSpeedRank> SortTable(const std::vector<TargetTensor>& table,
+                                const std::vector<std::vector<std::string>>& source);
 
 // The sizes of the mesh's axes.
 struct DeepSpeedMesh {

@@ -40,6 +40,7 @@ class UniversalReader {
     schema_.variant = "universal";
     schema_.has_mesh = true;
     AOA_RETURN_IF_ERROR(OpenModels());
+    AOA_RETURN_IF_ERROR(OpenOptimizer());
     composite_.Begin(files_.folder, 0);
     AOA_RETURN_IF_ERROR(AddWeights());
     std::vector<std::string> paths;
@@ -76,16 +77,28 @@ class UniversalReader {
     for (const TorchFile& file : models_) {
       NoteSuspicions(file, schema_);
       AOA_ASSIGN_OR_RETURN(auto groups, ShapesOf(file.root().Find("param_shapes")));
-      for (auto& group : groups) {
-        for (NamedShape& s : group) shapes_.try_emplace(s.name, std::move(s.shape));
+      for (const auto& group : groups) {
+        for (const NamedShape& s : group) shapes_.try_emplace(s.name, s.shape);
       }
+      lists_.push_back(std::move(groups));
     }
+    return Status();
+  }
+
+  // The state of the optimizer that is no parameter's. Some tools leave it out.
+  Status OpenOptimizer() {
+    const fs::path path = fs::path(files_.folder) / "zero" / kUniversalOptimizer;
+    if (!fs::exists(path)) return Status();
+    AOA_ASSIGN_OR_RETURN(auto opened, OpenTorchFiles({path.native()}, 1));
+    optimizer_ = std::move(opened[0]);
+    NoteSuspicions(*optimizer_, schema_);
     return Status();
   }
 
   // The 16-bit weights, of a model on one rank.
   Status AddWeights() {
-    const Value* module = models_.size() == 1 ? models_[0].root().Find("module") : nullptr;
+    const bool one = files_.models.size() == 1 || models_.size() == 1;
+    const Value* module = one ? models_[0].root().Find("module") : nullptr;
     if (!module) return Status();
     const TorchFile& file = models_[0];
     Status status = EachLeaf(*module, [&](const std::string& name, const Value& value) -> Status {
@@ -137,6 +150,9 @@ class UniversalReader {
 
   void Keep() {
     auto kept = KeepDeepSpeed(files_);
+    const Value* state = optimizer_ ? OptimizerIn(optimizer_->root()) : nullptr;
+    kept->groups = GroupsOf(lists_, state ? ParamGroupsIn(*state) : nullptr);
+    kept->optimizer = std::move(optimizer_);
     if (!models_.empty()) {
       if (const Value* args = models_[0].root().Find("args")) schema_.config = JsonOf(*args).dump();
       kept->model = std::move(models_[0]);
@@ -149,9 +165,11 @@ class UniversalReader {
   Schema& schema_;
   CompositeSchema composite_;
   std::vector<TorchFile> models_;
-  std::unordered_map<std::string, Shape> shapes_;  // of parameters, by `param_shapes`
-  std::unordered_map<std::string, DType> types_;   // of the model's weights
-  std::unordered_set<std::string> weights_;        // those that are stored as such
+  std::optional<TorchFile> optimizer_;
+  std::vector<std::vector<std::vector<NamedShape>>> lists_;  // `param_shapes`, by file of model states
+  std::unordered_map<std::string, Shape> shapes_;            // of parameters, by `param_shapes`
+  std::unordered_map<std::string, DType> types_;             // of the model's weights
+  std::unordered_set<std::string> weights_;                  // those that are stored as such
 };
 
 }  // namespace

@@ -53,6 +53,20 @@ Result<std::vector<NamedShape>> GroupOf(const Value& value, std::unordered_set<s
   return out;
 }
 
+// The group of each of so many lists: as `param_groups` numbers them, or each of its own.
+std::vector<size_t> GroupsOfLists(size_t lists, const Value* param_groups) {
+  std::vector<size_t> out;
+  for (size_t g = 0; param_groups && g < param_groups->items.size(); ++g) {
+    const Value* params = param_groups->items[g]->Find("params");
+    if (params && params->items.size() <= lists) out.resize(out.size() + params->items.size(), g);
+    if (out.size() > lists) break;
+  }
+  if (out.size() == lists) return out;
+  out.clear();
+  for (size_t i = 0; i < lists; ++i) out.push_back(i);
+  return out;
+}
+
 }  // namespace
 
 Result<std::vector<std::vector<NamedShape>>> ShapesOf(const Value* value) {
@@ -65,6 +79,34 @@ Result<std::vector<std::vector<NamedShape>>> ShapesOf(const Value* value) {
   for (const Value* group : groups) {
     AOA_ASSIGN_OR_RETURN(auto shapes, GroupOf(*group, names, total));
     out.push_back(std::move(shapes));
+  }
+  return out;
+}
+
+const Value* OptimizerIn(const Value& root) {
+  return root.Find("param_groups") ? &root : root.Find("optimizer_state_dict");
+}
+
+const Value* ParamGroupsIn(const Value& optimizer) {
+  const Value* out = optimizer.Find("param_groups");
+  for (std::string_view base : {"base_optimizer_state", "optimizer_state_dict"}) {
+    if (!out) out = FindPath(optimizer, {base, "param_groups"});
+  }
+  return out && out->Is(Kind::kList) ? out : nullptr;
+}
+
+std::vector<std::vector<std::string>> GroupsOf(const std::vector<std::vector<std::vector<NamedShape>>>& ranks,
+                                               const Value* param_groups) {
+  std::vector<std::vector<std::string>> out;
+  std::unordered_set<std::string_view> known;
+  for (const auto& lists : ranks) {
+    const std::vector<size_t> groups = GroupsOfLists(lists.size(), param_groups);
+    for (size_t i = 0; i < lists.size(); ++i) {
+      if (groups[i] >= out.size()) out.resize(groups[i] + 1);
+      for (const NamedShape& parameter : lists[i]) {
+        if (known.insert(parameter.name).second) out[groups[i]].push_back(parameter.name);
+      }
+    }
   }
   return out;
 }

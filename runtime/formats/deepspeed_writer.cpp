@@ -147,6 +147,12 @@ class Writer {
     return tree.List(std::move(lists));
   }
 
+  const Value* Shared(pickle::Tree& tree) const {
+    Value* shared = tree.Dict();
+    for (const auto& [copy, original] : ranked().aliases) tree.Set(shared, table()[copy].name, tree.Text(original));
+    return shared;
+  }
+
   Status ModelStates(const DeepSpeedMesh::Place& place) {
     TorchTargetObject file(table());
     const bool pipeline = options_.variant == "pipeline";
@@ -161,9 +167,9 @@ class Writer {
     }
     DeepSpeedName name{DeepSpeedName::Kind::kModel, {}, mesh_.ModelRank(place), 0, ""};
     if (stage_ == 3) name.data = place.d;
-    AOA_ASSIGN_OR_RETURN(const Value* object, stage_ == 0
-                                                  ? state_.Plain(module, file.tree())
-                                                  : state_.Model(module, Shapes(file.tree()), pipeline, file.tree()));
+    AOA_ASSIGN_OR_RETURN(const Value* object, stage_ == 0 ? state_.Plain(module, file.tree())
+                                                          : state_.Model(module, Shapes(file.tree()),
+                                                                         Shared(file.tree()), pipeline, file.tree()));
     return Add(file, PathOf(name), object);
   }
 
@@ -243,7 +249,7 @@ class Writer {
       paddings.push_back(tree.Int(padding));
       counts.push_back(tree.Int(mesh_.dp));
     }
-    AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(Numbers(), tree));
+    AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(ranked().like, Numbers(), tree));
     Value* base = tree.Dict();
     tree.Set(base, "state", states);
     tree.Set(base, "param_groups", groups);
@@ -283,10 +289,16 @@ class Writer {
     Value* out = tree.Dict();
     AOA_ASSIGN_OR_RETURN(const Value* scaler, state_.Optimizer("loss_scaler", nullptr, tree));
     if (scaler) tree.Set(out, "loss_scaler", scaler);
-    for (auto [key, otherwise] : {std::pair("dynamic_loss_scale", tree.Bool(ranked().dtype == DType::kF16)),
-                                  std::pair("overflow", tree.Bool(false)), std::pair("clip_grad", tree.Float(0))}) {
+    // ZeRO-3 does not store the norm to clip at. A wrong one would be followed, and without one an engine keeps its
+    // own.
+    const auto norm = state_.config().find("gradient_clipping");
+    const bool known = norm != state_.config().end() && norm->is_number();
+    for (auto [key, otherwise] :
+         {std::pair("dynamic_loss_scale", tree.Bool(ranked().dtype == DType::kF16)),
+          std::pair("overflow", tree.Bool(false)),
+          std::pair("clip_grad", known ? tree.Float(norm->get<double>()) : static_cast<Value*>(nullptr))}) {
       AOA_ASSIGN_OR_RETURN(const Value* value, state_.Optimizer(key, otherwise, tree));
-      tree.Set(out, key, value);
+      if (value) tree.Set(out, key, value);
     }
     tree.Set(out, "zero_stage", tree.Int(stage_));
     return out;
@@ -302,26 +314,56 @@ class Writer {
     rank_ = content_.ranks[0].first;
     number_ = content_.ranks[0].second;
     const std::string folder = fmt::format("{}{}/", state_.tag(), kUniversalEnd);
-    {
-      TorchTargetObject file(table());
-      Value* weights = file.tree().Call("collections OrderedDict", {});
-      for (uint32_t i = 0; i < table().size(); ++i) {
-        if (table()[i].role.empty()) file.tree().Set(weights, table()[i].name, file.Whole(i));
-      }
-      AOA_ASSIGN_OR_RETURN(const Value* object, state_.Model(weights, Shapes(file.tree()), false, file.tree()));
-      AOA_RETURN_IF_ERROR(Add(file, folder + SpellDeepSpeedName({}), object));
-    }
+    AOA_RETURN_IF_ERROR(UniversalModel(folder, false));
+    AOA_RETURN_IF_ERROR(UniversalModel(folder, true));
     for (const auto& group : ranked().groups) {
       for (const DeepSpeedWeight& weight : group) AOA_RETURN_IF_ERROR(Parameter(folder, weight));
     }
-    TorchTargetObject file(table());
-    AOA_ASSIGN_OR_RETURN(Value * state, Common(file.tree()));
-    AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(Numbers(), file.tree()));
-    file.tree().Set(state, "param_groups", groups);
-    file.tree().Set(state, "ds_version", file.tree().Text(state_.version()));  // stages 1 and 2 load nothing without it
-    AOA_RETURN_IF_ERROR(Add(file, folder + "zero/optimizer_state.pt", state));
+    AOA_RETURN_IF_ERROR(UniversalOptimizer(folder));
     layout_.extras.push_back({"latest_universal", state_.tag() + std::string(kUniversalEnd)});
     return Status();
+  }
+
+  // Under the name that engines of stages 1 and 2 look for, or the one that those of ZeRO-3 do, with placeholders.
+  Status UniversalModel(const std::string& folder, bool third) {
+    TorchTargetObject file(table());
+    Value* weights = file.tree().Call("collections OrderedDict", {});
+    for (uint32_t i = 0; i < table().size(); ++i) {
+      if (!table()[i].role.empty()) continue;
+      file.tree().Set(weights, table()[i].name, third ? file.Placeholder(table()[i].dtype) : file.Whole(i));
+    }
+    AOA_ASSIGN_OR_RETURN(const Value* object,
+                         state_.Model(weights, Shapes(file.tree()), Shared(file.tree()), false, file.tree()));
+    DeepSpeedName name;
+    if (third) name.data = 0;
+    return Add(file, folder + SpellDeepSpeedName(name), object);
+  }
+
+  // Stages 1 and 2 load nothing without `ds_version`. ZeRO-3 takes the step from the first state of the inner
+  // optimizer, and all hyperparameters from its first group.
+  Status UniversalOptimizer(const std::string& folder) {
+    TorchTargetObject file(table());
+    pickle::Tree& tree = file.tree();
+    AOA_ASSIGN_OR_RETURN(Value * state, Common(tree));
+    AOA_ASSIGN_OR_RETURN(const Value* groups, state_.Groups(ranked().like, Numbers(), tree));
+    std::vector<const Value*> paddings, counts;
+    Value* states = tree.Dict();
+    for (size_t g = 0; g < ranked().groups.size(); ++g) {
+      paddings.push_back(tree.Int(0));
+      counts.push_back(tree.Int(1));
+      Value* first = tree.Dict();
+      if (const auto& step = ranked().groups[g][0].step) tree.Set(first, "step", file.Scalar(*step));
+      states->entries.insert(states->entries.end(), {tree.Int(static_cast<int64_t>(g)), first});
+    }
+    Value* inner = tree.Dict();
+    tree.Set(inner, "state", states);
+    tree.Set(inner, "param_groups", groups);
+    tree.Set(state, "optimizer_state_dict", inner);
+    tree.Set(state, "param_groups", groups);
+    tree.Set(state, "group_paddings", tree.List(std::move(paddings)));
+    tree.Set(state, "partition_count", tree.List(std::move(counts)));
+    tree.Set(state, "ds_version", tree.Text(state_.version()));
+    return Add(file, fmt::format("{}zero/{}", folder, kUniversalOptimizer), state);
   }
 
   Status Parameter(const std::string& folder, const DeepSpeedWeight& weight) {
@@ -367,8 +409,10 @@ Result<TargetLayout> LayOutDeepSpeed(const TargetContent& content, const WriteOp
   if (mesh.pp > 1 && options.variant != "pipeline")
     return Status::Usage(fmt::format("variant {} has no pipeline stages (pp = {})", options.variant, mesh.pp));
   std::vector<DeepSpeedRank> tables;
+  const auto* kept = dynamic_cast<const DeepSpeedKept*>(options.preserved.get());
   for (const auto& table : content.tables) {
-    AOA_ASSIGN_OR_RETURN(DeepSpeedRank ranked, SortTable(table));
+    AOA_ASSIGN_OR_RETURN(DeepSpeedRank ranked,
+                         SortTable(table, kept ? kept->groups : std::vector<std::vector<std::string>>()));
     tables.push_back(std::move(ranked));
   }
   return Writer(content, options, mesh, std::move(tables)).Write();
