@@ -25,8 +25,8 @@ struct TargetTensor {
   std::string role = {};        // of a state or scalar: as its side calls it; empty for a weight
   uint32_t weight = kNoWeight;  // of a state or scalar: its weight in the same table, if that is there
   std::string group = {};       // the parameter group that the side gives the weight, or empty
-  std::string tied = {};        // of a weight that is a second copy: the name of the original, on this rank or another
   bool scalar = false;          // one number per weight
+  std::string tied = {};        // of a weight that is a second copy: the name of the original, on this rank or another
 };
 
 // What is to be stored: one list of tensors per distinct rank content, and the ranks. Ranks that store tensors of the

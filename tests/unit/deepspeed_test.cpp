@@ -4,6 +4,9 @@
 #include "runtime/formats/deepspeed_files.h"
 #include "runtime/formats/deepspeed_partition.h"
 #include "runtime/formats/deepspeed_reader.h"
+#include "runtime/formats/deepspeed_target.h"
+#include "runtime/formats/deepspeed_values.h"
+#include "runtime/formats/deepspeed_writer.h"
 #include "runtime/formats/torch_writer.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/torch_files.h"
@@ -129,6 +132,102 @@ TEST(DeepSpeedPartition, SubGroupsCloseWhenTheyAreFull) {
   EXPECT_EQ(SubGroups(kItems, 1, 50), (std::vector<size_t>{2, 1}));
   EXPECT_EQ(SubGroups(kItems, 1, 1000), (std::vector<size_t>{3}));
   EXPECT_EQ(SubGroups(kItems, 2, 24), (std::vector<size_t>{1, 2}));
+}
+
+TEST(DeepSpeedGroups, SubGroupsAreJoinedAsParamGroupsSay) {
+  const std::vector<NamedShape> a = {{"a", {1}}}, b = {{"b", {1}}, {"c", {1}}}, norm = {{"norm", {1}}};
+  pickle::Tree tree;
+  auto numbered = [&](std::vector<const Value*> numbers) {
+    Value* group = tree.Dict();
+    tree.Set(group, "params", tree.List(std::move(numbers)));
+    return group;
+  };
+  const Value* two = tree.List({numbered({tree.Int(0), tree.Int(1)}), numbered({tree.Int(2)})});
+  using Names = std::vector<std::vector<std::string>>;
+  EXPECT_EQ(GroupsOf({{a, b, norm}}, two), (Names{{"a", "b", "c"}, {"norm"}}));
+  EXPECT_EQ(GroupsOf({{a, b, norm}}, nullptr), (Names{{"a"}, {"b", "c"}, {"norm"}}));
+  EXPECT_EQ(GroupsOf({{a, norm}, {b, norm}}, nullptr), (Names{{"a", "b", "c"}, {"norm"}}));  // two stages
+}
+
+// A tied model of three weights with their states, as the tables of a target have it.
+TargetContent TiedModel() {
+  TargetContent content;
+  std::vector<TargetTensor>& table = content.tables.emplace_back();
+  auto add = [&](std::string name, const std::string& tied) {
+    const auto weight = static_cast<uint32_t>(table.size());
+    table.push_back({name, DType::kBF16, {2}, 4});
+    table.back().tied = tied;
+    table.push_back({name + ".exp_avg", DType::kF32, {2}, 8, "moment1", weight});
+    table.push_back({name + ".fp32", DType::kF32, {2}, 8, "master", weight});
+    table.push_back({name + ".step", DType::kF32, {}, 4, "step", weight, "", true});
+  };
+  add("embed", "");
+  add("norm", "");
+  add("proj", "");
+  add("head", "embed");
+  content.ranks = {{0, 0}};
+  return content;
+}
+
+TEST(DeepSpeedGroups, TheSourcesGroupsAndOrder) {
+  const std::vector<TargetTensor> table = TiedModel().tables[0];
+  auto names = [&](const std::vector<std::vector<std::string>>& source) {
+    auto ranked = SortTable(table, source);
+    EXPECT_TRUE(ranked.ok());
+    std::vector<std::vector<std::string>> out;
+    for (const auto& group : ranked->groups) {
+      out.emplace_back();
+      for (const DeepSpeedWeight& weight : group) out.back().push_back(table[weight.weight].name);
+    }
+    return std::pair(out, ranked->like);
+  };
+  using Names = std::vector<std::vector<std::string>>;
+  using Like = std::vector<size_t>;
+  EXPECT_EQ(names({{"proj", "embed"}, {"of another stage"}, {"norm"}}),
+            (std::pair(Names{{"proj", "embed"}, {"norm"}}, Like{0, 2})));
+  EXPECT_EQ(names({{"proj"}, {"norm"}}), (std::pair(Names{{"embed", "norm", "proj"}}, Like{0})));
+  EXPECT_EQ(names({}), (std::pair(Names{{"embed", "norm", "proj"}}, Like{0})));
+}
+
+// The object in a file of a layout.
+Result<TorchFile> Written(const testing::Scratch& scratch, const TargetLayout& layout, const TargetContent& content,
+                          const std::string& path) {
+  for (const TargetFile& file : layout.files) {
+    if (file.path != path) continue;
+    scratch.Write("written.pt", testing::Assemble(file, content));
+    return TorchFile::Open(scratch.root() + "/written.pt");
+  }
+  return Status::Invalid("no file " + path);
+}
+
+TEST(DeepSpeedUniversal, HasWhatEveryStageLooksFor) {
+  const TargetContent content = TiedModel();
+  WriteOptions options;
+  options.variant = "universal";
+  auto layout = LayOutDeepSpeed(content, options);
+  ASSERT_TRUE(layout.ok()) << layout.status().message();
+  testing::Scratch scratch;
+  const std::string folder = "global_step0_universal/";
+  auto state = Written(scratch, *layout, content, folder + "zero/optimizer_state.pt");
+  ASSERT_TRUE(state.ok()) << state.status().message();
+  const Value& root = state->root();
+  EXPECT_NE(root.Find("ds_version"), nullptr);  // stages 1 and 2 assert it
+  EXPECT_EQ(root.Find("clip_grad"), nullptr);   // 0 would turn clipping off
+  const Value* states = FindPath(root, {"optimizer_state_dict", "state"});
+  ASSERT_NE(states, nullptr);
+  ASSERT_NE(FindNumber(*states, 0), nullptr);
+  EXPECT_NE(FindNumber(*states, 0)->Find("step"), nullptr);  // where ZeRO-3 takes it from
+  ASSERT_NE(ParamGroupsIn(root), nullptr);
+  EXPECT_EQ(ParamGroupsIn(root)->items.size(), 1u);
+  for (const char* name : {"mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_model_states.pt"}) {
+    auto model = Written(scratch, *layout, content, folder + name);
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const Value* original = FindPath(model->root(), {"shared_params", "head"});
+    ASSERT_NE(original, nullptr);
+    EXPECT_TRUE(original->IsText("embed"));
+    EXPECT_NE(FindPath(model->root(), {"module", "head"}), nullptr);
+  }
+  for (const TargetFile& file : layout->files) EXPECT_THAT(file.path, ::testing::Not(HasSubstr("/head/")));
 }
 
 TEST(DeepSpeedFiles, NamesAreReadAndSpelled) {
