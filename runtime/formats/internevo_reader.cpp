@@ -28,6 +28,7 @@ using pickle::Value;
 using Kind = Value::Kind;
 
 constexpr uint64_t kLongestAround = 64 << 20;
+constexpr std::string_view kBuffer = ".rotary_emb.inv_freq";  // kept until early 2024; no optimizer has it
 
 Status Broken(const TorchFile& file, const std::string& what) {
   return Status::Invalid(fmt::format("{}: {}", Printable(file.path()), what));
@@ -165,6 +166,7 @@ class Reader {
       const InternEvoGroup group = groups[g];
       std::vector<const Weight*> members;
       for (const Weight& weight : weights) {
+        if (weight.name.ends_with(kBuffer)) continue;
         if (GroupOf(weight.name, weight.tensor.dtype, *model_, mesh().weight_parallel()) == group)
           members.push_back(&weight);
       }

@@ -32,7 +32,8 @@ ALL = ['', 'tp=2', 'tp=4', 'pp=2', 'pp=2,tp=2', 'pp=2,tp=4']
 MESHES = {  # where it is not the grid
     'deepspeed': ['dp=2'], 'fsdp': ['dp=2,tp=2'], 'fsdp_train': ['dp=3,tp=2'], 'meta': ['tp=1', 'tp=2', 'tp=4'],
     'hf': [''], 'hf_base': [''], 'hf_fused': [''], 'whole': [''], 'lightning': [''], 'llama_plain': [''], 'qwen2_plain': [''], 'glm_plain': ['']}
-NO_PLACE = re.compile(r'read only|tensors of side `hf` are read by no statement: `[^`]*(bias|_norm\.weight)`')
+NO_PLACE = re.compile(r'read only|tensors of side `hf` are read by no statement: `[^`]*(bias|_norm\.weight)`'
+                      r'|nothing else reads `[^`]*\.(o_proj|wo)\.bias`.*to `internevo')  # it is on the first rank of tp alone
 INDIVISIBLE = re.compile(r'(\d+) = (\d+) \* (\d+) \+ (\d+)')
 
 

@@ -172,6 +172,29 @@ TEST(InternEvoWriter, WhatIsWrittenIsRead) {
   }
 }
 
+// What a model file holds of no parameter is in no plan: a buffer has no states.
+TEST(InternEvoReader, BuffersHaveNoStates) {
+  std::vector<TargetTensor> table = Weights();
+  AddStates(table);
+  const TargetContent content = ContentOf(table, 2, 1, {{"block", 1}, {"zo", 2}});
+  auto layout = InternEvoFormat().LayOut(content, {});
+  ASSERT_TRUE(layout.ok()) << layout.status().message();
+  testing::Scratch scratch;
+  WriteAll(*layout, content, scratch);
+  std::vector<TargetTensor> buffered = Weights();
+  AddTensor(buffered, "layers.0.mixer.rotary_emb.inv_freq", DType::kF32, {2});
+  const TargetContent models = ContentOf(buffered, 2, 1, {{"block", 1}, {"zo", 2}});
+  layout = InternEvoFormat().LayOut(models, {});
+  ASSERT_TRUE(layout.ok()) << layout.status().message();
+  for (const TargetFile& file : layout->files) scratch.Write(file.path, testing::Assemble(file, models));
+  auto schema = InternEvoFormat().Read(scratch.root(), {});
+  ASSERT_TRUE(schema.ok()) << schema.status().message();
+  const auto bytes = FirstBytes(*schema);
+  EXPECT_TRUE(bytes.contains("layers.0.mixer.rotary_emb.inv_freq"));
+  EXPECT_TRUE(bytes.contains("norm.weight.exp_avg"));
+  EXPECT_EQ(bytes.size(), table.size() + 5);  // and steps, and the buffer
+}
+
 TEST(InternEvoWriter, WhatIsKeptGoesOn) {
   std::vector<TargetTensor> table = Weights();
   AddStates(table);
