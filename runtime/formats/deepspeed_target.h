@@ -24,8 +24,8 @@ struct DeepSpeedWeight {
 struct DeepSpeedRank {
   std::vector<std::vector<DeepSpeedWeight>> groups;
   std::vector<size_t> like;  // the source's group that each is
-  std::vector<std::pair<uint32_t, std::string>>
-      aliases;                // second copies on the rank, which are no parameters; originals
+  // Second copies on the rank, which are no parameters, with the names of their originals.
+  std::vector<std::pair<uint32_t, std::string>> aliases;
   DType dtype = DType::kF32;  // of the weights: f32 only if all are
   bool states = false;        // there are states beside the weights
 };

@@ -88,7 +88,8 @@ class UniversalReader {
   // The state of the optimizer that is no parameter's. Some tools leave it out.
   Status OpenOptimizer() {
     const fs::path path = fs::path(files_.folder) / "zero" / kUniversalOptimizer;
-    if (!fs::exists(path)) return Status();
+    std::error_code error;
+    if (!fs::exists(path, error)) return Status();
     AOA_ASSIGN_OR_RETURN(auto opened, OpenTorchFiles({path.native()}, 1));
     optimizer_ = std::move(opened[0]);
     NoteSuspicions(*optimizer_, schema_);

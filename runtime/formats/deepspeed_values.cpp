@@ -55,8 +55,9 @@ Result<std::vector<NamedShape>> GroupOf(const Value& value, std::unordered_set<s
 
 // The group of each of so many lists: as `param_groups` numbers them, or each of its own.
 std::vector<size_t> GroupsOfLists(size_t lists, const Value* param_groups) {
+  constexpr size_t kMostGroups = 4096;
   std::vector<size_t> out;
-  for (size_t g = 0; param_groups && g < param_groups->items.size(); ++g) {
+  for (size_t g = 0; param_groups && g < std::min(param_groups->items.size(), kMostGroups); ++g) {
     const Value* params = param_groups->items[g]->Find("params");
     if (params && params->items.size() <= lists) out.resize(out.size() + params->items.size(), g);
     if (out.size() > lists) break;
