@@ -153,18 +153,20 @@ class Writer {
     return shared;
   }
 
+  // The weights by name: ZeRO-3 has placeholders of no elements.
+  const Value* Module(TorchTargetObject& file, bool third) const {
+    Value* weights = file.tree().Call("collections OrderedDict", {});
+    for (uint32_t i = 0; i < table().size(); ++i) {
+      if (!table()[i].role.empty()) continue;
+      file.tree().Set(weights, table()[i].name, third ? file.Placeholder(table()[i].dtype) : file.Whole(i));
+    }
+    return weights;
+  }
+
   Status ModelStates(const DeepSpeedMesh::Place& place) {
     TorchTargetObject file(table());
     const bool pipeline = options_.variant == "pipeline";
-    const Value* module = file.tree().None();
-    if (!pipeline) {
-      Value* weights = file.tree().Call("collections OrderedDict", {});
-      for (uint32_t i = 0; i < table().size(); ++i) {
-        if (!table()[i].role.empty()) continue;
-        file.tree().Set(weights, table()[i].name, stage_ == 3 ? file.Placeholder(table()[i].dtype) : file.Whole(i));
-      }
-      module = weights;
-    }
+    const Value* module = pipeline ? file.tree().None() : Module(file, stage_ == 3);
     DeepSpeedName name{DeepSpeedName::Kind::kModel, {}, mesh_.ModelRank(place), 0, ""};
     if (stage_ == 3) name.data = place.d;
     AOA_ASSIGN_OR_RETURN(const Value* object, stage_ == 0 ? state_.Plain(module, file.tree())
@@ -289,8 +291,7 @@ class Writer {
     Value* out = tree.Dict();
     AOA_ASSIGN_OR_RETURN(const Value* scaler, state_.Optimizer("loss_scaler", nullptr, tree));
     if (scaler) tree.Set(out, "loss_scaler", scaler);
-    // ZeRO-3 does not store the norm to clip at. A wrong one would be followed, and without one an engine keeps its
-    // own.
+    // ZeRO-3 does not store the norm to clip at. An engine follows a wrong one, and keeps its own without one.
     const auto norm = state_.config().find("gradient_clipping");
     const bool known = norm != state_.config().end() && norm->is_number();
     for (auto [key, otherwise] :
@@ -327,13 +328,8 @@ class Writer {
   // Under the name that engines of stages 1 and 2 look for, or the one that those of ZeRO-3 do, with placeholders.
   Status UniversalModel(const std::string& folder, bool third) {
     TorchTargetObject file(table());
-    Value* weights = file.tree().Call("collections OrderedDict", {});
-    for (uint32_t i = 0; i < table().size(); ++i) {
-      if (!table()[i].role.empty()) continue;
-      file.tree().Set(weights, table()[i].name, third ? file.Placeholder(table()[i].dtype) : file.Whole(i));
-    }
-    AOA_ASSIGN_OR_RETURN(const Value* object,
-                         state_.Model(weights, Shapes(file.tree()), Shared(file.tree()), false, file.tree()));
+    AOA_ASSIGN_OR_RETURN(const Value* object, state_.Model(Module(file, third), Shapes(file.tree()),
+                                                           Shared(file.tree()), false, file.tree()));
     DeepSpeedName name;
     if (third) name.data = 0;
     return Add(file, folder + SpellDeepSpeedName(name), object);
