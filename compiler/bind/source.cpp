@@ -271,8 +271,8 @@ TensorId Binder::AddSourceTensor(const FileGroup& group, const StoredTensor& sto
   } else if (tensor.dtype != stored.dtype) {
     diagnostics_
         .Error(Code::kRanks, family.where,
-               fmt::format("`{}` is {} in one file and {} in another", diag::Printable(*name), Name(tensor.dtype),
-                           Name(stored.dtype)))
+               fmt::format("`{}` is {} in one file and {} in another", diag::Printable(end.NameOf(id)),
+                           Name(tensor.dtype), Name(stored.dtype)))
         .Found(schema_.files[group.files[0]].path);
   }
   return id;

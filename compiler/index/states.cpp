@@ -201,6 +201,17 @@ void Lowering::AddBlocks() {
               .Note(fmt::format("`{}` needs them", diag::Printable(family.pattern.Spell(*values))));
           return;
         }
+        const TensorId first = block.sources.empty() ? scale : block.sources[0];
+        if (source.tensors[scale].dtype != source.tensors[first].dtype) {
+          diagnostics_
+              .Error(Code::kBlocks, family.where,
+                     fmt::format("the scales of `{}` are of several types: `{}` is {}, `{}` is {}",
+                                 diag::Printable(to.NameOf(weight)), diag::Printable(source.NameOf(first)),
+                                 Name(source.tensors[first].dtype), diag::Printable(source.NameOf(scale)),
+                                 Name(source.tensors[scale].dtype)))
+              .Expected("scales of one type, which are copied as they are");
+          return;
+        }
         block.sources.push_back(scale);
       }
       Tensor tensor;
