@@ -15,7 +15,7 @@ Result<std::vector<TorchFile>> OpenTorchFiles(const std::vector<std::string>& pa
   ParallelFor(paths.size(), threads, [&](size_t i) { read[i] = TorchFile::Open(paths[i]); });
   std::vector<TorchFile> out;
   for (size_t i = 0; i < paths.size(); ++i) {
-    if (!read[i]->ok()) return std::move(*read[i]).status().WithContext(Printable(paths[i]));
+    if (!read[i]->ok()) return std::move(*read[i]).status();
     out.push_back(**std::move(read[i]));
   }
   return out;
