@@ -97,7 +97,7 @@ declarationAttribute
   | optional = OPTIONAL
   | TIED tied = tensorName
   | BLOCKS OF weight = tensorName sizes = numbers
-  | on = ON places += word (COMMA places += word)*
+  | on = ON places += word (COMMA places += word)* (OF axis = word)?
   | replicas = REPLICAS how = word
   | GROUP group = word
   ;

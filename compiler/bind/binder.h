@@ -141,7 +141,7 @@ class Binder {
   std::vector<Fact> facts_;
   std::set<std::pair<uint32_t, size_t>> facts_done_;             // (family, axis): those that are settled
   std::map<std::pair<size_t, std::string>, uint32_t> type_ids_;  // (end, key)
-  std::set<std::pair<std::vector<uint32_t>, std::tuple<Stages, bool, bool>>> present_as_expected_;
+  std::set<std::pair<std::vector<uint32_t>, std::tuple<Stages, std::vector<OnEnds>>>> present_as_expected_;
   std::map<std::tuple<size_t, uint32_t, uint32_t>, uint32_t> tie_views_;
 };
 

@@ -177,12 +177,16 @@ class SideChecker {
                    fmt::format("`{}` has a type beside `blocks of`", declaration.pattern.text()))
             .Note("its shape follows from the tensor whose blocks it scales");
     }
-    if ((node.on_first || node.on_last) && side_.places.empty()) {
-      diagnostics_
-          .Error(Code::kPlacement, node.on_where.value_or(node.where),
-                 fmt::format("`{}` stands on the first or last stage of a side that places nothing",
-                             declaration.pattern.text()))
-          .Help("`place l on pp` says what the stages are of");
+    for (const ast::On& on : node.on) {
+      if (on.axis) {
+        KnowAxis(*on.axis, "to stand on an end of");
+      } else if (side_.places.empty()) {
+        diagnostics_
+            .Error(Code::kPlacement, on.where,
+                   fmt::format("`{}` stands on the first or last stage of a side that places nothing",
+                               declaration.pattern.text()))
+            .Help("`place l on pp` says what the stages are of");
+      }
     }
     if (node.type) CheckType(*node.type, declaration.pattern);
   }

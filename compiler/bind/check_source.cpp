@@ -163,7 +163,7 @@ void Binder::CheckTensor(TensorId id) {
     // Chunks need not be on the ranks that the rules would give them.
     if (schema_.tables[end.groups[holder.group].table][holder.entry].whole != StoredTensor::kNoChunk) return;
   }
-  if (!present_as_expected_.emplace(groups, std::tuple(stages, family.on_first, family.on_last)).second) return;
+  if (!present_as_expected_.emplace(groups, std::tuple(stages, family.on)).second) return;
   std::set<int64_t> held;  // ranks: one may have several files
   for (uint32_t group : groups) {
     for (uint32_t file : end.groups[group].files) held.insert(schema_.files[file].rank);
@@ -171,7 +171,7 @@ void Binder::CheckTensor(TensorId id) {
   for (uint32_t f = 0; f < schema_.files.size(); ++f) {
     bool wanted = IsOnRank(end, family, stages, end.NameOf(id), schema_.files[f].rank);
     if (wanted == held.contains(schema_.files[f].rank)) continue;
-    present_as_expected_.erase({groups, std::tuple(stages, family.on_first, family.on_last)});
+    present_as_expected_.erase({groups, std::tuple(stages, family.on)});
     if (wanted) {
       diagnostics_
           .Error(Code::kRanks, family.where, fmt::format("`{}` is missing on rank {}", name, schema_.files[f].rank))

@@ -109,6 +109,22 @@ std::optional<Pattern> Binder::Resolved(size_t end, const Pattern& pattern) cons
   });
 }
 
+namespace {
+
+// An axis of a mesh that does not hold, or of a placement that does not, has one coordinate.
+std::vector<OnEnds> ResolveOn(const End& end, const std::vector<ast::On>& nodes) {
+  std::vector<OnEnds> out;
+  for (const ast::On& node : nodes) {
+    std::optional<size_t> axis = node.axis                ? end.mesh.Find(node.axis->text)
+                                 : end.placements.empty() ? std::nullopt
+                                                          : end.placements.front().axis;
+    if (axis) out.push_back({*axis, node.first, node.last});
+  }
+  return out;
+}
+
+}  // namespace
+
 bool Binder::AddFamilies() {
   Dimensions& dimensions = *program_.dimensions;
   auto evaluate = [&](size_t end) {
@@ -142,8 +158,7 @@ bool Binder::AddFamilies() {
     family.where = node.where;
     family.optional = node.optional.has_value();
     family.blocks = node.blocks;
-    family.on_first = node.on_first;
-    family.on_last = node.on_last;
+    family.on = ResolveOn(program_.ends[p.end], node.on);
     family.mean = node.replicas_mean.has_value();
     if (node.group) family.group = node.group->text;
     family.ranges = std::move(*ranges);

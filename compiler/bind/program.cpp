@@ -48,11 +48,10 @@ bool IsOn(const End& end, const Family& family, const Stages& stages, const std:
     const Placement& p = end.placements[i];
     if (stages[i] && *stages[i] != (p.axis ? coordinates[*p.axis] : 0)) return false;
   }
-  if (!family.on_first && !family.on_last) return true;
-  if (end.placements.empty()) return true;          // every `place` stands under a condition that is false: one stage
-  const Placement& first = end.placements.front();  // on first and on last speak of the first placement's axis
-  int64_t stage = first.axis ? coordinates[*first.axis] : 0;
-  return (family.on_first && stage == 0) || (family.on_last && stage == first.stages - 1);
+  return std::all_of(family.on.begin(), family.on.end(), [&](const OnEnds& on) {
+    int64_t at = coordinates[on.axis];
+    return (on.first && at == 0) || (on.last && at == end.mesh.axis(on.axis).size - 1);
+  });
 }
 
 bool IsOnRank(const End& end, const Family& family, const Stages& stages, const std::string& name, int64_t rank) {

@@ -76,6 +76,13 @@ struct Role {
   std::optional<std::string> WeightOf(std::string_view state) const;
 };
 
+// `on first, last of tp`: the coordinates of an axis where a tensor is.
+struct OnEnds {
+  size_t axis = 0;  // of the end's mesh
+  bool first = false, last = false;
+  auto operator<=>(const OnEnds&) const = default;
+};
+
 // Tensors that one pattern of an end spells: a declaration of the side, or a name that only statements mention.
 struct Family {
   Pattern pattern;
@@ -89,7 +96,7 @@ struct Family {
   std::optional<size_t> tied;       // family of the original
   std::optional<size_t> blocks_of;  // family of the weight
   std::vector<int64_t> blocks;
-  bool on_first = false, on_last = false;
+  std::vector<OnEnds> on;  // a rank holds the tensor where all agree
   bool mean = false;
   std::string group;  // of parameters, or empty
   Ranges ranges;      // of `for`; one that ends before 0 of statements that differ

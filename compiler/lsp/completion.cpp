@@ -96,6 +96,10 @@ class Completer {
     if (first == "place") return Place();
     if (first == "zero" || first == "overlay") return Axes();
     if (last == ":") return ElementTypes();
+    if (last == "of" && at_.line.size() > 1) {  // `on first of tp`, `blocks of w`
+      std::string_view before = at_.line[at_.line.size() - 2];
+      if (before == "first" || before == "last") return Axes();
+    }
     if (last == "tied" || last == "of" || first == "remove") return Names(at_.side);
     if (last == "on") return Add(Words{"first", "last"}, Kind::kValue);
     if (last == "replicas") return Add("mean", Kind::kValue);

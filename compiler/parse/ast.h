@@ -191,6 +191,13 @@ struct DimsBlock {
   SourceRange where;
 };
 
+// `on first, last of tp`: the ends of a mesh axis; without `of`, of the axis of the side's first placement.
+struct On {
+  bool first = false, last = false;
+  std::optional<Ident> axis;
+  SourceRange where;
+};
+
 // A tensor of a side: NAME [type] [attributes in any order].
 struct Declaration {
   Name name;
@@ -201,8 +208,7 @@ struct Declaration {
   std::optional<Name> tied;
   std::optional<Name> blocks_of;
   std::vector<int64_t> blocks;
-  bool on_first = false, on_last = false;
-  std::optional<SourceRange> on_where;
+  std::vector<On> on;  // all of them hold
   std::optional<SourceRange> replicas_mean;
   std::optional<Ident> group;
   SourceRange where;

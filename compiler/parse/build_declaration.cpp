@@ -18,7 +18,7 @@ void Builder::Add(AoaParser::DeclarationContext* tree, std::vector<ast::SideItem
 void Builder::Add(AoaParser::DeclarationAttributeContext* tree, ast::Declaration& out) {
   bool again = (tree->stored && out.type && out.type->stored) || (tree->dtype && out.dtype_where) ||
                (tree->optional && out.optional) || (tree->tied && out.tied) || (tree->weight && out.blocks_of) ||
-               (tree->on && out.on_where) || (tree->replicas && out.replicas_mean) || (tree->group && out.group);
+               (tree->replicas && out.replicas_mean) || (tree->group && out.group);
   if (again) {
     Error(Code::kSyntax, Range(tree->start), Quote(TextOf(tree->start)) + " stands twice in one declaration");
     return;
@@ -54,22 +54,33 @@ void Builder::Add(AoaParser::DeclarationAttributeContext* tree, ast::Declaration
   }
 }
 
-// on first, on last, on first, last
+// on first, on last, on first, last; of an axis
 void Builder::AddPlaces(AoaParser::DeclarationAttributeContext* tree, ast::Declaration& out) {
-  out.on_where = Range(tree);
+  ast::On on;
+  on.where = Range(tree);
+  if (tree->axis) on.axis = Build(tree->axis);
+  for (const ast::On& other : out.on) {
+    if (on.axis ? other.axis && other.axis->text == on.axis->text : !other.axis) {
+      Error(Code::kSyntax, Range(tree->start), "`on` stands twice for one axis")
+          .Help("`on first, last` names both ends");
+      return;
+    }
+  }
   for (AoaParser::WordContext* word : tree->places) {
     ast::Ident place = Build(word);
     if (place.text == "first") {
-      out.on_first = true;
+      on.first = true;
     } else if (place.text == "last") {
-      out.on_last = true;
+      on.last = true;
     } else {
       auto near = diag::Nearest(place.text, {"first", "last"});
       Error(Code::kKeyword, place.where, Quote(place.text) + " is no stage")
           .Help(near ? "a stage with a near name is " + Quote(*near)
-                     : "a tensor stands `on first`, `on last` or `on first, last`");
+                     : "a tensor stands `on first`, `on last` or `on first, last`, and with `of AXIS` on the ends of "
+                       "an axis");
     }
   }
+  out.on.push_back(std::move(on));
 }
 
 }  // namespace aoa::parse

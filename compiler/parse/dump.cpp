@@ -160,8 +160,11 @@ class Dumper {
     if (node.optional) Line("optional");
     if (node.tied) Line("tied {}", NameText(*node.tied));
     if (node.blocks_of) Line("blocks of {} [{}]", NameText(*node.blocks_of), fmt::join(node.blocks, " "));
-    if (node.on_first) Line("on first");
-    if (node.on_last) Line("on last");
+    for (const ast::On& on : node.on) {
+      std::string of = on.axis ? " of " + on.axis->text : "";
+      if (on.first) Line("on first{}", of);
+      if (on.last) Line("on last{}", of);
+    }
     if (node.replicas_mean) Line("replicas mean");
     if (node.group) Line("group {}", node.group->text);
   }

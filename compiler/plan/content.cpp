@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_set>
 
 #include "compiler/diag/suggest.h"
@@ -144,7 +145,7 @@ class ContentMaker {
       Item item = MakeItem({ContentEntry::Kind::kTensor, t}, target.tensor);
       item.owned = tensor.role >= 0 && end_.zero && end_.zero->by.text == "whole";
       item.layout = layouts_.Of(target.tensor);
-      if (item.layout && !end_.mesh.overlays.empty()) CheckStages(item);
+      if (item.layout && (!end_.mesh.overlays.empty() || !PlacedAs(tensor).on.empty())) CheckStages(item);
       if (item.layout) items_.push_back(std::move(item));
     }
     for (uint32_t s = 0; s < index_.scalars.size(); ++s)
@@ -156,6 +157,9 @@ class ContentMaker {
       if (item.layout) items_.push_back(std::move(item));
     }
     std::stable_sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.order < b.order; });
+    for (const Family& family : end_.families) {
+      for (const bind::OnEnds& on : family.on) ends_on_.insert(on.axis);
+    }
     NumberWeights();
   }
 
@@ -179,11 +183,15 @@ class ContentMaker {
     });
   }
 
-  bool Holds(const Item& item, int64_t rank) const {
-    const Tensor& tensor = end_.tensors[item.id];
+  // The family that says where a tensor lies.
+  const Family& PlacedAs(const Tensor& tensor) const {
     static const Family anywhere;
     const Family& family = tensor.family == bind::kNoFamily ? anywhere : end_.families[tensor.family];
-    const Family& placed = family.blocks_of ? end_.families[*family.blocks_of] : family;
+    return family.blocks_of ? end_.families[*family.blocks_of] : family;
+  }
+
+  bool Holds(const Item& item, int64_t rank) const {
+    const Family& placed = PlacedAs(end_.tensors[item.id]);
     return bind::IsOnRank(end_, placed, item.stages, end_.NameOf(item.id), rank);
   }
 
@@ -202,6 +210,8 @@ class ContentMaker {
   std::string Signature(int64_t rank, const std::vector<int64_t>& coordinates) {
     std::string key;
     for (const bind::Placement& p : end_.placements) key += fmt::format("{},", p.axis ? coordinates[*p.axis] : 0);
+    for (size_t axis : ends_on_)
+      key += fmt::format("{}{},", coordinates[axis] == 0, coordinates[axis] == end_.mesh.axis(axis).size - 1);
     if (!declared_.empty() && end_.zero_axis) key += fmt::format("z{},", coordinates[*end_.zero_axis]);
     if (end_.shardings) key += fmt::format("s{},", end_.shardings->StageOf(rank));
     const Layout* last = nullptr;
@@ -300,6 +310,7 @@ class ContentMaker {
   std::vector<Item> items_;
   std::vector<const Item*> declared_;
   std::vector<const Layout*> distinct_;
+  std::set<size_t> ends_on_;  // mesh axes on whose ends some tensor stands alone
 };
 
 }  // namespace

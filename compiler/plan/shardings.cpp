@@ -117,6 +117,15 @@ std::shared_ptr<const Shardings> BlocksOf(const bind::End& end, const std::vecto
   return out;
 }
 
+namespace {
+
+// Whether a tensor is on some ranks of a stage alone, which shardings do not say.
+bool StandsOnEnds(const bind::Family& family, size_t first) {
+  return std::any_of(family.on.begin(), family.on.end(), [&](const bind::OnEnds& on) { return on.axis >= first; });
+}
+
+}  // namespace
+
 std::shared_ptr<const Shardings> ShardingsOf(const bind::End& end, const std::vector<bind::TensorId>& tensors,
                                              const std::function<bool(bind::TensorId, int64_t rank)>& holds) {
   size_t first = 0;  // the mesh axis behind that of the stages
@@ -131,6 +140,7 @@ std::shared_ptr<const Shardings> ShardingsOf(const bind::End& end, const std::ve
   for (const Mesh::Axis& axis : end.mesh.axes) out->mesh.emplace_back(axis.name, axis.size);
   for (bind::TensorId id : tensors) {
     const bind::Tensor& tensor = end.tensors[id];
+    if (tensor.family != bind::kNoFamily && StandsOnEnds(end.families[tensor.family], first)) return nullptr;
     auto sharding =
         ShardingOf(end.types[tensor.role < 0 ? tensor.type : end.tensors[tensor.weight].type], end.mesh, first);
     if (!sharding) return nullptr;
