@@ -143,18 +143,19 @@ class End:
         """Whether a type is cut by a mesh axis, directly or through an overlay."""
         return any(mesh_axis in self.physical(m.replace('dealt ', '')) for _, _, cuts in ax.product_pieces(axes) for m in cuts)
 
-    def first_last(self, ends, coords):
-        if not self.side.places: raise Wrong(f'side {self.side.name}: on first or last without a place')
-        axis = self.side.places[0].axis
+    def first_last(self, ends, axis, coords):
+        if axis is None:
+            if not self.side.places: raise Wrong(f'side {self.side.name}: on first or last without a place')
+            axis = self.side.places[0].axis
         return ('first' in ends and coords[axis] == 0) or ('last' in ends and coords[axis] == self.sizes[axis] - 1)
 
     def holds(self, values, on, coords):
         """Whether a rank holds a tensor whose name variables have these values."""
-        if on and any(v in self.placements for v in values): self.dims.doubts.note('on beside a placed variable')
+        if any(axis is None for _, axis in on) and any(v in self.placements for v in values): self.dims.doubts.note('on beside a placed variable')
         for v, n in values.items():
             p = self.placements.get(v)
             if p and n not in p.indices(self.value(self.key(v)), stage=coords[p.axis]): return False
-        return self.first_last(on, coords) if on else True
+        return all(self.first_last(ends, axis, coords) for ends, axis in on)
 
     def local(self, values, coords):
         """The numbers that a file of this rank uses."""

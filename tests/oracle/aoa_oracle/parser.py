@@ -289,13 +289,15 @@ class FileParser:
         s, out, said = self.s, {}, set()
         while not s.at_item_end():
             word = s.word('on', 'optional', 'tied', 'replicas', 'blocks', 'group') or s.fail(f'unknown word {s.here()!r}')
-            self.once(word in said, word)
+            if word != 'on': self.once(word in said, word)
             said.add(word)
             if word == 'optional': out['optional'] = True
             elif word == 'on':
                 ends = [s.word('first', 'last') or s.fail(f'on first or last, not {s.here()!r}')]
                 while s.take(','): ends.append(s.word('first', 'last') or s.fail('on first, last'))
-                out['on'] = tuple(ends)
+                axis = s.ident('a mesh axis') if s.word('of') else None
+                self.once(any(other == axis for _, other in out.get('on', ())), 'on')
+                out['on'] = out.get('on', ()) + ((tuple(ends), axis),)
             elif word == 'tied': out['tied'] = self.reference(count)
             elif word == 'replicas':
                 s.word('mean') or s.fail('replicas mean')

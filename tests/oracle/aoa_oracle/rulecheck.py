@@ -47,7 +47,9 @@ def check_side(s, doubts):
         for other in [d.tied] + ([d.blocks[0]] if d.blocks else []):
             if other is not None and other not in declared: raise Wrong(f'{d.where}: {other.text} is not declared')
         if d.tied and d.tied == d.pattern: raise Wrong(f'{d.where}: tied to itself')
-        if d.on and not s.places: raise Wrong(f'{d.where}: on without place')
+        for _, axis in d.on:
+            if not s.places and axis is None: raise Wrong(f'{d.where}: on without place')
+            if axis is not None and axis not in known: raise Wrong(f'{d.where}: no mesh axis {axis}')
 
 
 def check_cuts(s, d, known):

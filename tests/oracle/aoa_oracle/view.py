@@ -80,7 +80,8 @@ class View:
     def note_overlays(self, d, axes):
         """A cut by an overlay axis beside a cut or a placement by an axis that it covers: the contract is silent."""
         end = self.end
-        fixed = [end.placements[v].axis for v in d.pattern.vars() if v in end.placements] + ([end.side.places[0].axis] if d.on and end.side.places else [])
+        fixed = [end.placements[v].axis for v in d.pattern.vars() if v in end.placements]
+        fixed += [axis or end.side.places[0].axis for _, axis in d.on if axis or end.side.places]
         for _, _, marked in ax.product_pieces(axes):
             cuts = [m.replace('dealt ', '') for m in marked]
             seen = [m for c in cuts + fixed for m in end.physical(c)]

@@ -87,8 +87,10 @@ class Layout(Units):
         if side.mesh: self.cut_term(side, t)
         if side.places and not placed & set(t.names) and not any(placed & p for p in t.pieces) and self.some('on'):
             t.on = r.choice([('first',), ('last',), ('first', 'last')])
+        for m in () if side.overlay else side.mesh:
+            if m not in side.place_axes and f'{m!r}' not in repr(t.axes) and self.chance(0.08): t.on_of.append((r.choice([('first',), ('last',), ('first', 'last')]), m))
         if self.some('stored') and t.axes: t.stored = self.shaper.stored(t.axes)
-        if self.some('inline') and not (t.on or t.optional or t.tied) and not self.itself: t.inline = True
+        if self.some('inline') and not (t.on or t.on_of or t.optional or t.tied) and not self.itself: t.inline = True
         if side is self.b and side.mesh and not t.inline and self.some('guard') and not self.itself: self.guard(side, t)
         if self.chance(0.04): t.group = 'decay'
 

@@ -233,7 +233,7 @@ def change_comparison(rng, case):
 
 
 def drop_modifier(rng, case):
-    m = pick(rng, r' (optional|on (first|last)(, (first|last))?|numbered locally|surplus (first|last)|interleave \w+|by \[[^\]]*\]|tied [^\s#]+|replicas mean'
+    m = pick(rng, r' (optional|on (first|last)(, (first|last))?( of \w+)?|numbered locally|surplus (first|last)|interleave \w+|by \[[^\]]*\]|tied [^\s#]+|replicas mean'
              r'|stored \[[^\]]*\]|, (fill|scale|offset|cast|axis|normalize)=[^\s,]+|, copy|, fused_\w+)', case.rules)
     return m and (with_rules(case, replace(case.rules, m.span(), '')), f'without{m.group()}')
 

@@ -8,6 +8,7 @@ class GTerm:
     def __init__(self, stem, names, axes, pieces):
         self.stem, self.names, self.axes, self.pieces = stem, names, axes, pieces
         self.dtype = self.stored = self.tied = self.blocks = None
+        self.on_of = []                          # [(ends, mesh axis)]
         self.on, self.optional, self.mean, self.guard = (), False, False, None
         self.spelling, self.inline, self.quoted, self.untyped, self.group, self.number = {}, False, False, False, None, None
 
@@ -35,6 +36,7 @@ class GTerm:
         else: out += self.type_part(naked)
         if naked: return out + (' optional' if self.optional else '')
         if self.on: out += ' on ' + ', '.join(self.on)
+        for ends, axis in self.on_of: out += f' on {", ".join(ends)} of {axis}'
         if self.optional: out += ' optional'
         if self.tied: out += f' tied {self.tied.text()}'
         if self.mean: out += ' replicas mean'
