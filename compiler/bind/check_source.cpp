@@ -176,14 +176,18 @@ void Binder::CheckTensor(TensorId id) {
       diagnostics_
           .Error(Code::kRanks, family.where, fmt::format("`{}` is missing on rank {}", name, schema_.files[f].rank))
           .Found(fmt::format("{} does not hold it", schema_.files[f].path))
-          .Note("other ranks do; a tensor is on every rank of its stage");
+          .Note(family.on.empty() ? "other ranks do; a tensor is on every rank of its stage"
+                                  : "other ranks do; `on` says on which ends of a mesh axis it is");
     } else {
       auto& d = diagnostics_.Error(
           Code::kRanks, family.where,
           fmt::format("`{}` lies on rank {}, where it does not belong", name, schema_.files[f].rank));
       d.Found(schema_.files[f].path);
-      if (!end.placements.empty())
-        d.Also(end.placements[0].node->where, "this placement says where tensors lie")
+      if (!family.on.empty()) d.Note("`on` says on which ends of a mesh axis it is");
+      auto placed = std::find_if(stages.begin(), stages.end(), [](const auto& stage) { return stage.has_value(); });
+      if (!end.shardings && placed != stages.end())
+        d.Also(end.placements[static_cast<size_t>(placed - stages.begin())].node->where,
+               "this placement says where tensors lie")
             .Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
     }
     return;

@@ -309,6 +309,49 @@ def qwen_paddle(t, c, tp):
     return out.ranks
 
 
+def chatglm_linears(t, layers):
+    """(layer, name, tensor) of the linears of blocks whose q, k and v lie by head; norms apart."""
+    return [(i, name, tensor) for i in range(layers) for name, tensor in layer(t, i, 'transformer.layers.').items() if 'layernorm' not in name]
+
+
+def chatglm_norms(t): return {name: tensor.float() for name, tensor in t.items() if 'layernorm' in name}
+
+
+def chatglm_paddle(t, c, tp):
+    out = Ranks(tp)
+    out.cut_if(c.vocab_size % tp == 0, 'transformer.word_embeddings.weight', 0, t['transformer.word_embeddings.weight'])
+    for name, tensor in chatglm_norms(t).items(): out.whole(name, tensor)
+    for i, name, tensor in chatglm_linears(t, c.num_layers):
+        full = f'transformer.layers.{i}.{name}'
+        if 'query_key_value' in name or 'dense_h_to_4h' in name: out.cut(full, -1, turned(tensor))
+        elif name.endswith('weight'): out.cut(full, 0, turned(tensor))
+        else: out.whole(full, tensor)
+    return out.ranks
+
+
+def chatglm_megatron(t, c, tp):
+    out, top = Ranks(tp), 'language_model.'
+    out.cut(top + 'embedding.word_embeddings.weight', 0, padded(t['transformer.word_embeddings.weight'], 128 * tp))
+    for name, tensor in chatglm_norms(t).items(): out.whole(name.replace('transformer.', top + 'encoder.'), tensor)
+    for i, name, tensor in chatglm_linears(t, c.num_layers):
+        full = f'{top}encoder.layers.{i}.{name}'.replace('.attention.', '.self_attention.')
+        if 'query_key_value' in name or 'dense_h_to_4h' in name: out.cut(full, 0, tensor)
+        elif name.endswith('weight'): out.cut(full, 1, tensor)
+        else: out.whole(full, tensor)
+    return out.ranks
+
+
+def glm130b_sat(t, c, tp):
+    """The up half and the gate are cut each by itself."""
+    out = Ranks(tp)
+    for name, tensor in t.items():
+        if 'dense_h_to_4h' in name: out.cut(name, 0, *tensor.chunk(2))
+        elif 'word_embeddings' in name or 'query_key_value' in name: out.cut(name, 0, tensor)
+        elif name.endswith(('attention.dense.weight', 'dense_4h_to_h.weight')): out.cut(name, 1, tensor)
+        else: out.whole(name, tensor)
+    return out.ranks
+
+
 def llama(prefix):
     return {'megatron_plain': megatron(False), 'megatron_te_plain': megatron(True), 'paddle_plain': paddle(prefix),
             'paddle_fused_plain': paddle(prefix, True), 'mindformers_plain': mindformers, 'internevo_plain': internevo}
@@ -326,4 +369,5 @@ EXPECTED = {
     'chatglm2': {'megatron_te_plain': megatron(True), 'paddle_plain': paddle_chatglm}, 'glm': {'megatron_te_plain': megatron(True), 'paddle_plain': paddle_chatglm},
     'gpt': {'megatron_te_plain': gpt_megatron, 'paddle_plain': gpt_paddle(False), 'paddle_fused_plain': gpt_paddle(True)},
     'bloom': {'paddle_plain': bloom_paddle}, 'opt': {'paddle_plain': opt_paddle},
+    'chatglm': {'paddle_plain': chatglm_paddle, 'megatron_lm_plain': chatglm_megatron}, 'glm130b': {'sat_plain': glm130b_sat},
 }

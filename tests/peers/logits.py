@@ -6,10 +6,10 @@
 
 Each model (small_models.py) is saved by transformers, so that names and configuration are the real ones. Then,
 
-  - for every side and several meshes: hf to the side, and back, with every bit compared. A refusal passes where a size does
+  - for every side and several meshes: from the first side to it, and back, with every bit compared. A refusal passes where a size does
     not divide, which the message must say with figures;
   - what is cut over tp alone is compared with expected.py, where that knows the side;
-  - with --all, each layout is converted to the next one, and that to hf;
+  - with --all, each layout is converted to the next one, and that to the first one;
   - what came back is loaded by transformers, and must give the logits of the model;
   - a side with the names of another transformers class (`llama_plain`) is loaded by that class, and must do so too.
 """
@@ -31,7 +31,8 @@ GRID = ['', 'tp=2', 'pp=2,tp=4']
 ALL = ['', 'tp=2', 'tp=4', 'pp=2', 'pp=2,tp=2', 'pp=2,tp=4']
 MESHES = {  # where it is not the grid
     'deepspeed': ['dp=2'], 'fsdp': ['dp=2,tp=2'], 'fsdp_train': ['dp=3,tp=2'], 'meta': ['tp=1', 'tp=2', 'tp=4'],
-    'hf': [''], 'hf_base': [''], 'hf_fused': [''], 'whole': [''], 'lightning': [''], 'llama_plain': [''], 'qwen2_plain': [''], 'glm_plain': ['']}
+    'hf': [''], 'hf_base': [''], 'hf_fused': [''], 'whole': [''], 'lightning': [''], 'llama_plain': [''], 'qwen2_plain': [''], 'glm_plain': [''],
+    'sat': ['tp=1', 'tp=2', 'tp=4'], 'sat_plain': ['', 'tp=2', 'tp=4']}
 NO_PLACE = re.compile(r'read only|tensors of side `hf` are read by no statement: `[^`]*(bias|_norm\.weight)`'
                       r'|nothing else reads `[^`]*\.(o_proj|wo)\.bias`.*to `internevo')  # it is on the first rank of tp alone
 INDIVISIBLE = re.compile(r'(\d+) = (\d+) \* (\d+) \+ (\d+)')
@@ -139,18 +140,19 @@ class Judge:
         own = save(case, model)
         want = tensors_of(model)
         label = f'{family} {case.name}'
-        made = []
-        for side in tables.sides(RULES / f'{family}.aoa'):
+        made, sides = [], tables.sides(RULES / f'{family}.aoa')
+        home = sides[0]
+        for side in sides:
             for mesh in MESHES.get(side, ALL if self.all else GRID):
                 what, at = f'{label}: {side} {mesh}'.rstrip(), folder / f'{side} {mesh}'
-                reason = self.convert(family, f'hf:{model}', f'{side}:{at}', *(['--mesh-to', mesh] if mesh else []))
+                reason = self.convert(family, f'{home}:{model}', f'{side}:{at}', *(['--mesh-to', mesh] if mesh else []))
                 if reason and self.refused(what, reason, side.startswith(case.refused)): continue
                 if not self.judge(what + ' (there)', reason): continue
                 if 'pp' not in mesh: self.unlike_expected(family, case, side, own, at, what)
-                if case.head == 'normalised' and not (side in ('hf', 'whole') or side.startswith('mindformers')): continue  # one-way
-                if self.back(family, case, f'{side}:{at}', config, folder / 'back', what, want): made.append((side, mesh, at))
-        if self.all: self.chain(family, case, made, config, folder, label, want)
-        if case.rewrite is None or not case.as_class: self.run_back(family, case, model, folder, label)
+                if case.head == 'normalised' and not (side in (home, 'whole') or side.startswith('mindformers')): continue  # one-way
+                if self.back(family, case, f'{side}:{at}', home, config, folder / 'back', what, want): made.append((side, mesh, at))
+        if self.all: self.chain(family, case, made, home, config, folder, label, want)
+        if case.rewrite is None or not case.as_class: self.run_back(family, case, model, folder / f'{home} ', label)
         if case.as_class: self.run_class(case, own, folder, label)
 
     def unlike_expected(self, family, case, side, own, at, what):
@@ -167,25 +169,25 @@ class Judge:
     def without(tensors, endings):
         return {name: t for name, t in tensors.items() if not name.endswith(endings or '\0')}
 
-    def back(self, family, case, source, config, at, what, want):
+    def back(self, family, case, source, home, config, at, what, want):
         subprocess.run(['rm', '-rf', str(at)], check=True)
-        reason = self.convert(family, source, f'hf:{at}', '--config', config)
+        reason = self.convert(family, source, f'{home}:{at}', '--config', config)
         if not self.judge(what + ' (back)', reason): return False
         return self.judge(what + ' (bits)', difference(want, tensors_of(at), case.optional))
 
-    def chain(self, family, case, made, config, folder, label, want):
-        """Each layout to the next one, and from there to hf."""
+    def chain(self, family, case, made, home, config, folder, label, want):
+        """Each layout to the next one, and from there back."""
         for (side, mesh, at), (other, other_mesh, _) in zip(made, made[1:] + made[:1]):
             what, there = f'{label}: {side} {mesh} to {other} {other_mesh}', folder / 'chained'
             subprocess.run(['rm', '-rf', str(there)], check=True)
             reason = self.convert(family, f'{side}:{at}', f'{other}:{there}', '--config', config, *(['--mesh-to', other_mesh] if other_mesh else []))
-            if self.judge(what, reason): self.back(family, case, f'{other}:{there}', config, folder / 'back', what, want)
+            if self.judge(what, reason): self.back(family, case, f'{other}:{there}', home, config, folder / 'back', what, want)
 
-    def run_back(self, family, case, model, folder, label):
-        """hf to hf: the folder that aoac wrote, configuration included, against the model's own."""
+    def run_back(self, family, case, model, again, label):
+        """The first side to itself: the folder that aoac wrote, configuration included, against the model's own."""
         if case.rewrite is not None and case.as_class == '' and family == 'internlm':  # Llama's class with another name of a key
-            return self.judge(f'{label}: logits', self.compare(of_class(case, tensors_of(model)), of_class(case, tensors_of(folder / 'hf '))))
-        self.judge(f'{label}: logits', self.compare(loaded(model), loaded(folder / 'hf ')))
+            return self.judge(f'{label}: logits', self.compare(of_class(case, tensors_of(model)), of_class(case, tensors_of(again))))
+        self.judge(f'{label}: logits', self.compare(loaded(model), loaded(again)))
 
     def run_class(self, case, own, folder, label):
         if case.head == 'normalised': own = own | {'lm_head.weight': normalised(own['lm_head.weight'])}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 import transformers as hf
 
+from glm_classes import ChatGLMConfig, GLM130BConfig
+
 
 @dataclass
 class Case:
@@ -313,9 +315,33 @@ def chatglm2():
             Case('all-heads', size(h=40, n=4, g=4, f=36, layers=4, v=64, head_dim=12, attention_bias=False), F32, **more)]
 
 
+def as_chatglm(tensors, config):
+    """Norms f32, the head a second time, and a buffer in every layer, as in the family's own files."""
+    t = {name: x.float() if 'layernorm' in name else x for name, x in tensors.items()}
+    embedding = t['lm_head.weight'] = t['transformer.word_embeddings.weight']
+    for i in range(config.num_layers): t[f'transformer.layers.{i}.attention.rotary_emb.inv_freq'] = torch.rand(2).to(embedding.dtype)
+    return t, config.to_dict() | {'architectures': ['ChatGLMModel'], 'position_encoding_2d': True}
+
+
+def blocks_of(n, h, f, v, layers):
+    return {'num_attention_heads': n, 'hidden_size': h, 'inner_hidden_size': f, 'vocab_size': v, 'num_layers': layers}
+
+
+def chatglm():
+    more = {'rewrite': as_chatglm, 'optional': ('inv_freq',)}
+    return [Case('f16', ChatGLMConfig(**blocks_of(8, 64, 96, 67, 5)), F16, **more), Case('wide', ChatGLMConfig(**blocks_of(4, 48, 192, 96, 4)), **more),
+            Case('f32', ChatGLMConfig(**blocks_of(6, 24, 44, 70, 2)), F32, **more)]
+
+
+def glm130b():
+    return [Case('f16', GLM130BConfig(**blocks_of(8, 64, 96, 68, 5)), F16), Case('wide', GLM130BConfig(**blocks_of(4, 48, 128, 96, 4))),
+            Case('f32', GLM130BConfig(**blocks_of(6, 24, 44, 70, 2)), F32)]
+
+
 CASES = {
     'llama2': llama, 'mistral': lambda: llama_like(hf.MistralConfig), 'qwen2': qwen2, 'qwen3': qwen3, 'gemma2': gemma2,
     'glm': lambda: glm_like(hf.GlmConfig), 'glm4': lambda: glm_like(hf.Glm4Config), 'mixtral': mixtral, 'qwen2_moe': qwen2_moe,
     'qwen3_moe': qwen3_moe, 'glm4_moe': glm4_moe, 'deepseek_v2': deepseek_v2, 'deepseek_v3': deepseek_v3, 'gpt': gpt, 'gpt_neox': gpt_neox, 'opt': opt, 'bloom': bloom,
-    'internlm2': internlm2, 'internlm': internlm, 'baichuan': baichuan, 'qwen': qwen, 'chatglm2': chatglm2,
+    'internlm2': internlm2, 'internlm': internlm, 'baichuan': baichuan, 'qwen': qwen, 'chatglm2': chatglm2, 'chatglm': chatglm,
+    'glm130b': glm130b,
 }

@@ -35,7 +35,9 @@ class Writer:
         if typed.axes is None: return
         anys = {a[1]: n for a, n in zip(typed.axes, g.shape) if a[0] == 'any'}
         kept = {k for _, c, _ in self.holders(result.member) for k in ax.elements(typed.axes, typed.query(c, anys))}
-        if len(kept - {ax.FILL}) < len(g.vals): self.doubts.note(f'{result.name}: elements that no rank holds')
+        if len(kept - {ax.FILL}) == len(g.vals): return
+        if result.member.decl and any(axis for _, axis in result.member.decl.on): raise Wrong(f'{result.name}: elements that no rank holds')
+        self.doubts.note(f'{result.name}: elements that no rank holds')
 
     def final_dtype(self, result, g):
         """--dtype casts floating-point tensors whose type declares none."""
@@ -91,13 +93,16 @@ class Writer:
         axis, how = self.end.side.zero
         if axis not in self.end.side.mesh: raise Unsure('zero by an overlay axis')
         if result.typed.axes is not None and self.end.cut_by(result.typed.axes, axis): raise Unsure('the axis of zero cuts the weight')
-        k, c = self.end.sizes[axis], coords[axis]
+        k, c, on = self.end.sizes[axis], coords[axis], result.member.decl.on if result.member.decl else ()
         if how == 'flat':
             each = -(-len(t.vals) // k)
+            self.end.refuse_lost(result.name, on, axis, [i for i in range(k) if i * each < len(t.vals)], coords)
             vals = t.vals + [0] * (each * k - len(t.vals))
             return Tensor(t.dtype, (each,), vals[c * each:(c + 1) * each])
         if how != 'whole': raise Unsure(f'zero by {how}')
-        return t if self.order(coords).index(result.name) % k == c else None
+        owner = self.order(coords).index(result.name) % k
+        self.end.refuse_lost(result.name, on, axis, [owner], coords)
+        return t if owner == c else None
 
     def order(self, coords):
         """The tensors that ranks like this one hold, as declared and expanded."""
