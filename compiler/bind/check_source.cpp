@@ -185,10 +185,13 @@ void Binder::CheckTensor(TensorId id) {
       d.Found(schema_.files[f].path);
       if (!family.on.empty()) d.Note("`on` says on which ends of a mesh axis it is");
       auto placed = std::find_if(stages.begin(), stages.end(), [](const auto& stage) { return stage.has_value(); });
-      if (!end.shardings && placed != stages.end())
-        d.Also(end.placements[static_cast<size_t>(placed - stages.begin())].node->where,
-               "this placement says where tensors lie")
+      if (!end.shardings && placed != stages.end()) {
+        const ast::Place& place = *end.placements[static_cast<size_t>(placed - stages.begin())].node;
+        d.Also(place.where, "this placement says where tensors lie")
             .Help("`--mesh-from 'pp=[9,8,8,7]'` says how many layers each stage has");
+        for (const std::string& rounds : end.side->rounds)
+          d.Help(fmt::format("`--mesh-from {}=2` says that they were dealt in 2 rounds", rounds));
+      }
     }
     return;
   }

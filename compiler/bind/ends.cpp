@@ -116,7 +116,25 @@ void ResolveFormat(End& end, size_t index, Dimensions& dimensions, diag::Diagnos
   }
 }
 
-void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const MeshSizes& asked,
+// Counts that the files say, or that are asked for, of which `by` knows nothing.
+void FindCounts(Placement& p, const MeshSizes& asked, const Schema* schema) {
+  const std::string& axis = p.node->axis.text;
+  auto take = [&](const std::vector<int64_t>& counts, const char* who) {
+    p.counts = counts;
+    p.counts_of = who;
+    p.counts_asked = true;
+  };
+  if (schema) {
+    for (const auto& [name, counts] : schema->stages) {
+      if (name == axis) take(counts, "the checkpoint");
+    }
+  }
+  for (const MeshSizes::Entry& entry : asked.entries) {
+    if (entry.axis == axis && !entry.counts.empty()) take(entry.counts, "the command line");
+  }
+}
+
+void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const MeshSizes& asked, const Schema* schema,
                        diag::Diagnostics& diagnostics) {
   for (const ast::Place* node : Holding(end.side->places, index, dimensions, diagnostics)) {
     Placement p;
@@ -124,12 +142,9 @@ void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const Mes
     p.variable = node->variable.text;
     p.axis = end.mesh.Find(node->axis.text);
     p.stages = p.axis ? end.mesh.axis(*p.axis).size : 1;
-    for (const MeshSizes::Entry& entry : asked.entries) {
-      if (entry.axis != node->axis.text || entry.counts.empty()) continue;
-      p.counts = entry.counts;
-      p.counts_from_command_line = true;
-    }
+    FindCounts(p, asked, schema);
     if (p.counts.empty()) {
+      p.counts_of = "`by`";
       for (const ast::ExprPtr& count : node->by) {
         Value value = Evaluate(*count, dimensions.ScopeAt(index), Arithmetic::kExact);
         if (value.integer && *value.integer >= 0)
@@ -266,6 +281,12 @@ std::map<std::string, int64_t> SourceMeshSizes(const Side& side, const Schema& s
                         fmt::format("--mesh-from says {} = {}, the files of `{}` say {} = {}", entry.axis, entry.size,
                                     schema.path, entry.axis, sizes[entry.axis]));
     }
+    for (const auto& [axis, counts] : schema.stages) {
+      if (entry.axis != axis || entry.counts.empty() || entry.counts == counts) continue;
+      diagnostics.Error(Code::kMeshSize, {},
+                        fmt::format("--mesh-from says {} = [{}], the files of `{}` say {} = [{}]", axis,
+                                    fmt::join(entry.counts, ","), schema.path, axis, fmt::join(counts, ",")));
+    }
   }
   return sizes;
 }
@@ -308,7 +329,7 @@ void ResolveEnd(End& end, size_t index, Dimensions& dimensions, const std::map<s
   }
   end.mesh = mesh;
   dimensions.SetMesh(index, mesh);
-  ResolvePlacements(end, index, dimensions, asked, diagnostics);
+  ResolvePlacements(end, index, dimensions, asked, schema, diagnostics);
   ResolveRoles(end, index, dimensions, diagnostics);
 }
 
@@ -387,11 +408,10 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
   std::string axis = fmt::format("{} = {}", node.axis.text, p.stages);
   if (!p.counts.empty()) {
     int64_t sum = std::accumulate(p.counts.begin(), p.counts.end(), int64_t{0});
-    const char* who = p.counts_from_command_line ? "the command line" : "`by`";
     if (static_cast<int64_t>(p.counts.size()) != p.stages) {
       diagnostics
           .Error(Code::kPlacement, node.where,
-                 fmt::format("{} gives {} counts for {} stages", who, p.counts.size(), p.stages))
+                 fmt::format("{} gives {} counts for {} stages", p.counts_of, p.counts.size(), p.stages))
           .Found(axis)
           .Expected("one count per stage");
       return std::nullopt;
@@ -399,7 +419,7 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
     if (sum != extent) {
       diagnostics
           .Error(Code::kPlacement, node.where,
-                 fmt::format("{} deals {} of `{}`, there are {}", who, sum, p.variable, extent))
+                 fmt::format("{} deals {} of `{}`, there are {}", p.counts_of, sum, p.variable, extent))
           .Expected(fmt::format("counts that add up to {}", extent));
       return std::nullopt;
     }

@@ -56,10 +56,11 @@ struct Placement {
   std::string variable;
   std::optional<size_t> axis;  // of the end's mesh; none: an axis of a mesh that does not hold, one stage
   int64_t stages = 1;
-  std::vector<int64_t> counts;  // from the command line or `by`; empty: even, interleaved or with surplus
-  bool counts_from_command_line = false;
-  bool by_axis = false;  // no tensor of the side has the variable in its name: its axes are dealt
-  Deal deal;             // once the extent is known
+  std::vector<int64_t> counts;  // asked for, or of the files, or `by`; empty: even, interleaved or with surplus
+  std::string counts_of;        // who says them, for messages
+  bool counts_asked = false;    // not the rules
+  bool by_axis = false;         // no tensor of the side has the variable in its name: its axes are dealt
+  Deal deal;                    // once the extent is known
 };
 
 struct Role {

@@ -33,12 +33,14 @@ struct TargetTensor {
 // same names, types and shapes share a table. Without a mesh there is one rank, 0.
 struct TargetContent {
   bool has_mesh = false;
-  std::string mesh;                                 // Mesh::ToString, with a mesh
-  Mesh axes;                                        // the mesh itself
-  std::shared_ptr<const Shardings> shardings;       // how each tensor is cut, if that can be said so
-  bool layout_given = false;                        // and that is what the user asked for
-  int64_t rounds = 1;                               // in which the placement deals layers (virtual stages)
-  std::vector<std::vector<TargetTensor>> tables;    // in the order that the side declares
+  std::string mesh;                                           // Mesh::ToString, with a mesh
+  Mesh axes;                                                  // the mesh itself
+  std::shared_ptr<const Shardings> shardings;                 // how each tensor is cut, if that can be said so
+  bool layout_given = false;                                  // and that is what the user asked for
+  int64_t rounds = 1;                                         // in which the placement deals layers (virtual stages)
+  std::vector<std::pair<std::string, int64_t>> named_rounds;  // those that are one more size of the mesh: vpp=2
+  std::vector<std::pair<std::string, std::vector<int64_t>>> stages;  // counts that are asked for: pp=[9,8,8,7]
+  std::vector<std::vector<TargetTensor>> tables;                     // in the order that the side declares
   std::vector<std::pair<int64_t, uint32_t>> ranks;  // (rank, table), ascending ranks; not all need be there
 };
 

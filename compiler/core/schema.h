@@ -117,8 +117,10 @@ struct Schema {
   std::string path;    // of the checkpoint, as given
   std::string format;  // "safetensors", "hf", ...
   std::string variant;
-  bool has_mesh = false;                              // files are ranks of a mesh
-  std::vector<std::pair<std::string, int64_t>> mesh;  // axes with sizes, overlays after the mesh, as the files say
+  bool has_mesh = false;  // files are ranks of a mesh
+  std::vector<std::pair<std::string, int64_t>>
+      mesh;  // axes with sizes, overlays and rounds after the mesh, as the files say
+  std::vector<std::pair<std::string, std::vector<int64_t>>> stages;  // by axis: how many each stage has, if they say it
   Names names;
   std::vector<Shape> shapes;
   std::vector<SchemaTable> tables;

@@ -52,7 +52,7 @@ class ContentMaker {
     out.target.axes = end_.mesh;
     out.target.shardings = end_.shardings ? end_.shardings : OwnShardings(cuts);
     out.target.layout_given = end_.shardings != nullptr;
-    for (const bind::Placement& p : end_.placements) out.target.rounds = std::max(out.target.rounds, p.deal.rounds);
+    AddDeals(out.target);
     std::map<std::string, uint32_t> tables;
     for (int64_t rank : ranks) {
       std::vector<int64_t> coordinates = end_.mesh.Coordinates(rank);
@@ -75,6 +75,21 @@ class ContentMaker {
     bool owned = false;              // a state that one rank of the zero axis keeps
     int64_t number = 0;              // of the weight among those of its ranks (set rank by rank)
   };
+
+  // How placements deal, where the rules alone do not say it.
+  void AddDeals(TargetContent& target) const {
+    for (const bind::Placement& p : end_.placements) {
+      target.rounds = std::max(target.rounds, p.deal.rounds);
+      if (!p.axis) continue;
+      const std::string& axis = end_.mesh.axis(*p.axis).name;
+      if (p.counts_asked) target.stages.emplace_back(axis, p.counts);
+      if (!p.node->interleave || !p.counts.empty()) continue;
+      for (const std::string& name : end_.side->rounds) {
+        if (p.node->interleave->kind == ast::Expr::Kind::kName && p.node->interleave->text == name)
+          target.named_rounds.emplace_back(name, p.deal.rounds);
+      }
+    }
+  }
 
   void OrderFamilies() {
     groups_.resize(end_.families.size());
@@ -145,7 +160,6 @@ class ContentMaker {
       Item item = MakeItem({ContentEntry::Kind::kTensor, t}, target.tensor);
       item.owned = tensor.role >= 0 && end_.zero && end_.zero->by.text == "whole";
       item.layout = layouts_.Of(target.tensor);
-      if (item.layout && (!end_.mesh.overlays.empty() || !PlacedAs(tensor).on.empty())) CheckStages(item);
       if (item.layout) items_.push_back(std::move(item));
     }
     for (uint32_t s = 0; s < index_.scalars.size(); ++s)
@@ -161,15 +175,47 @@ class ContentMaker {
       for (const bind::OnEnds& on : family.on) ends_on_.insert(on.axis);
     }
     NumberWeights();
+    CheckHeld();
   }
 
-  // A stage's ranks may have too few coordinates on an overlay's axis.
-  void CheckStages(const Item& item) {
-    std::vector<bool> held(item.layout->blocks.size());
-    for (int64_t rank = 0; rank < end_.mesh.ranks(); ++rank) {
-      if (Holds(item, rank)) held[item.layout->of_rank[static_cast<size_t>(rank)]] = true;
+  // Whether some ranks that have a part of a tensor may not hold the tensor.
+  bool MayLose(const Item& item) const {
+    if (item.entry.kind != ContentEntry::Kind::kTensor) return false;
+    const Tensor& tensor = end_.tensors[item.id];
+    if (!end_.mesh.overlays.empty() || !PlacedAs(tensor).on.empty()) return true;
+    if (tensor.role < 0 || !end_.zero_axis) return false;
+    for (size_t i = 0; i < item.stages.size(); ++i) {
+      if (item.stages[i] && end_.placements[i].axis == end_.zero_axis) return true;
     }
-    layouts_.CheckHeld(*item.layout, held, diag::Printable(end_.NameOf(item.id)), WhereOf(item.id));
+    return false;
+  }
+
+  // A stage's ranks, or those at the ends of an axis, may have too few coordinates on an axis that cuts the tensor or
+  // shares out its states.
+  void CheckHeld() {
+    std::map<const Item*, std::vector<bool>> held;
+    for (const Item& item : items_) {
+      if (MayLose(item)) held[&item].resize(item.layout->blocks.size());
+    }
+    for (int64_t rank = 0; rank < end_.mesh.ranks() && !held.empty(); ++rank) {
+      std::vector<int64_t> coordinates = end_.mesh.Coordinates(rank);
+      std::map<TensorId, int64_t> owners;
+      if (!declared_.empty()) owners = Owners(rank);
+      for (auto& [item, blocks] : held) {
+        if (Holds(*item, rank) && Keeps(*item, owners, coordinates))
+          blocks[item->layout->of_rank[static_cast<size_t>(rank)]] = true;
+      }
+    }
+    for (const Item& item : items_) {
+      if (auto it = held.find(&item); it != held.end())
+        layouts_.CheckHeld(*item.layout, it->second, diag::Printable(end_.NameOf(item.id)), WhereOf(item.id));
+    }
+  }
+
+  // Whether a rank that holds the weight keeps the item: of a state that is kept whole, one rank of the zero axis does.
+  bool Keeps(const Item& item, const std::map<TensorId, int64_t>& owners,
+             const std::vector<int64_t>& coordinates) const {
+    return !item.owned || !end_.zero_axis || owners.at(item.weight) == coordinates[*end_.zero_axis];
   }
 
   // For states that are kept whole: weights in declared order, every family by its numbers.
@@ -244,7 +290,7 @@ class ContentMaker {
     std::map<TensorId, uint32_t> weights;
     for (const Item& item : items_) {
       if (!Holds(item, rank)) continue;
-      if (item.owned && end_.zero_axis && owners[item.weight] != coordinates[*end_.zero_axis]) continue;
+      if (!Keeps(item, owners, coordinates)) continue;
       const Tensor& tensor = end_.tensors[item.id];
       TargetTensor stored;
       stored.name = NameOf(item);

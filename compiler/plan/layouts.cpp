@@ -351,8 +351,8 @@ void Layouts::ReportLost(int64_t elements, int64_t held, const std::string& name
       .Expected(fmt::format("{} elements, shared among {} ranks", elements, end_.mesh.ranks()))
       .Found(fmt::format("{} elements", held))
       .Note(
-          "an axis that cuts a tensor must not deal it as well, nor hold it on its ends alone; nor must an axis that "
-          "shares ranks with it, as an overlay's and those that it covers do");
+          "an axis that cuts a tensor, or shares out its states, must not deal it as well, nor hold it on its ends "
+          "alone; nor must an axis that shares ranks with it, as an overlay's and those that it covers do");
 }
 
 }  // namespace aoa::plan

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "compiler/core/text.h"
@@ -74,6 +75,44 @@ Result<std::string> Required(const Metadata& metadata, std::string_view key, con
   return Status::Invalid(fmt::format("{}: {} is missing in its metadata", Printable(file.path), Quote(key)));
 }
 
+bool IsCount(const nlohmann::json& value, int64_t least) {
+  return value.is_number_integer() && value >= least && value <= kMaxRanks;
+}
+
+// Adds a named number of rounds to the mesh, behind its overlays, or the counts of an axis's stages.
+bool AddStages(const std::string& axis, const nlohmann::json& value, Schema& schema) {
+  auto same = [&](const auto& other) { return other.first == axis; };
+  auto found = std::find_if(schema.mesh.begin(), schema.mesh.end(), same);
+  if (!value.is_array()) {
+    if (found != schema.mesh.end() || !IsCount(value, 1)) return false;
+    schema.mesh.emplace_back(axis, value.get<int64_t>());
+    return true;
+  }
+  if (found == schema.mesh.end() || static_cast<int64_t>(value.size()) != found->second) return false;
+  if (!std::all_of(value.begin(), value.end(), [](const auto& count) { return IsCount(count, 0); })) return false;
+  schema.stages.emplace_back(axis, value.get<std::vector<int64_t>>());
+  return true;
+}
+
+Status ReadStages(const std::vector<Metadata>& metadata, Schema& schema) {
+  const std::string* first = FindMetadata(metadata.front(), kStagesKey);
+  for (size_t i = 1; i < metadata.size(); ++i) {
+    const std::string* own = FindMetadata(metadata[i], kStagesKey);
+    if (own && first ? *own == *first : own == first) continue;
+    return Status::Invalid(fmt::format("{} and {} do not say the same of their stages",
+                                       Printable(schema.files.front().path), Printable(schema.files[i].path)));
+  }
+  if (!first) return {};
+  const nlohmann::json stages = nlohmann::json::parse(*first, nullptr, false);
+  bool right = stages.is_object() && stages.size() <= kMaxAxes;
+  if (right) {
+    for (const auto& [axis, value] : stages.items()) right = right && AddStages(axis, value, schema);
+  }
+  if (right) return {};
+  return Status::Invalid(fmt::format("{}: {} is {}, which is not like `{{\"pp\":[3,5]}}` or `{{\"vpp\":2}}`",
+                                     Printable(schema.files.front().path), kStagesKey, Quote(*first)));
+}
+
 Status CheckRank(const Metadata& metadata, const SchemaFile& file) {
   AOA_ASSIGN_OR_RETURN(std::string rank, Required(metadata, kRankKey, file));
   if (rank == std::to_string(file.rank)) return {};
@@ -121,6 +160,15 @@ std::optional<int64_t> CountRanks(const MeshAxes& mesh, int64_t highest) {
   return std::nullopt;
 }
 
+Metadata MetadataOf(const TargetContent& content, int64_t rank) {
+  Metadata out = {{std::string(kMeshKey), content.mesh}, {std::string(kRankKey), std::to_string(rank)}};
+  nlohmann::json stages = nlohmann::json::object();
+  for (const auto& [axis, counts] : content.stages) stages[axis] = counts;
+  for (const auto& [name, rounds] : content.named_rounds) stages[name] = rounds;
+  if (!stages.empty()) out.emplace_back(kStagesKey, stages.dump());
+  return out;
+}
+
 Status CheckRanks(const std::vector<Metadata>& metadata, Schema& schema) {
   const SchemaFile& first = schema.files.front();
   AOA_ASSIGN_OR_RETURN(std::string mesh, Required(metadata.front(), kMeshKey, first));
@@ -144,7 +192,7 @@ Status CheckRanks(const std::vector<Metadata>& metadata, Schema& schema) {
   }
   schema.has_mesh = true;
   schema.mesh = *std::move(axes);
-  return {};
+  return ReadStages(metadata, schema);
 }
 
 }  // namespace aoa::formats

@@ -3,6 +3,9 @@
 //
 //   "aoa.mesh": "pp=2,tp=2"    axes with sizes, slowest first; overlay axes, which multiply no ranks, behind the others
 //   "aoa.rank": "3"
+//   "aoa.stages": "{\"vpp\":2}"    how layers are dealt to stages, where the rules leave that to the command line:
+//   rounds, and
+//                                 the counts of uneven stages ({"pp":[9,8,8,7]})
 #pragma once
 
 #include <cstdint>
@@ -12,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/core/layout.h"
 #include "compiler/core/schema.h"
 #include "compiler/core/status.h"
 #include "runtime/formats/safetensors_header.h"
@@ -20,11 +24,15 @@ namespace aoa::formats {
 
 constexpr std::string_view kMeshKey = "aoa.mesh";
 constexpr std::string_view kRankKey = "aoa.rank";
+constexpr std::string_view kStagesKey = "aoa.stages";
 
 // "rank_00003.safetensors"
 std::string RankFileName(int64_t rank);
 // The rank of a file of exactly such a name.
 std::optional<int64_t> RankOfFileName(std::string_view name);
+
+// What a rank's file says of itself.
+Metadata MetadataOf(const TargetContent& content, int64_t rank);
 
 using MeshAxes = std::vector<std::pair<std::string, int64_t>>;
 
@@ -36,7 +44,7 @@ Result<MeshAxes> ParseMesh(std::string_view text);
 std::optional<int64_t> CountRanks(const MeshAxes& mesh, int64_t highest);
 
 // That the files of `schema`, whose ranks are set from their names and ascend, and what they say of themselves make a
-// whole. Sets the mesh.
+// whole. Sets the mesh, and how its stages are dealt.
 Status CheckRanks(const std::vector<Metadata>& metadata, Schema& schema);
 
 }  // namespace aoa::formats

@@ -34,8 +34,7 @@ Result<TargetLayout> SafetensorsFormat::LayOut(const TargetContent& content, con
   TargetLayout layout;
   for (auto [rank, table] : content.ranks) {
     Metadata metadata;
-    if (content.has_mesh)
-      metadata = {{std::string(kMeshKey), content.mesh}, {std::string(kRankKey), std::to_string(rank)}};
+    if (content.has_mesh) metadata = MetadataOf(content, rank);
     std::string path = content.has_mesh ? RankFileName(rank) : kWholeName;
     AOA_ASSIGN_OR_RETURN(TargetFile file, MakeFile(path, placed[table], metadata));
     file.rank = rank;

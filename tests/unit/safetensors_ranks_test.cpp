@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "runtime/formats/rank_files.h"
 #include "tests/unit/checkpoints.h"
 #include "tests/unit/safetensors_files.h"
@@ -42,6 +44,34 @@ TEST_F(RankFolder, IsReadInRankOrder) {
     EXPECT_EQ(schema.files[rank].table, rank < 4 ? 0u : 1u);
   }
   EXPECT_EQ(schema.tables.size(), 2u);
+}
+
+TEST_F(RankFolder, StagesAreReadFromAnyFile) {
+  auto write = [&](int64_t rank, const std::string& stages) {
+    std::string metadata = RankMetadata("pp=2,tp=1", std::to_string(rank));
+    if (!stages.empty()) {
+      metadata.pop_back();
+      metadata += ",\"aoa.stages\":" + nlohmann::json(stages).dump() + "}";
+    }
+    scratch_.Write("m/" + RankFileName(rank), FileWith({"w"}, metadata));
+  };
+  auto write_both = [&](const std::string& stages) {
+    for (int64_t rank : {0, 1}) write(rank, stages);
+  };
+  write_both(R"({"pp":[3,5]})");
+  Schema uneven = MustRead(folder());
+  ASSERT_EQ(uneven.stages.size(), 1u);
+  EXPECT_EQ(uneven.stages[0], (std::pair<std::string, std::vector<int64_t>>("pp", {3, 5})));
+  write_both(R"({"vpp":2})");
+  EXPECT_EQ(MustRead(folder()).mesh, MeshAxes({{"pp", 2}, {"tp", 1}, {"vpp", 2}}));
+  for (const char* wrong : {"x", "[]", R"({"pp":2})", R"({"pp":[3]})", R"({"pp":[3,-1]})", R"({"vpp":0})",
+                            R"({"vpp":[1]})", R"({"pp":[1,"2"]})", R"({"vpp":18446744073709551615})"}) {
+    write_both(wrong);
+    EXPECT_THAT(Reason(folder()), HasSubstr("which is not like")) << wrong;
+  }
+  write(0, R"({"vpp":2})");
+  write(1, "");
+  EXPECT_THAT(Reason(folder()), HasSubstr("do not say the same of their stages"));
 }
 
 TEST_F(RankFolder, MissingRanksAreListed) {

@@ -149,11 +149,6 @@ class End:
             axis = self.side.places[0].axis
         return ('first' in ends and coords[axis] == 0) or ('last' in ends and coords[axis] == self.sizes[axis] - 1)
 
-    def refuse_lost(self, name, on, axis, needed, coords):
-        """A tensor, or a state, of which a coordinate of an axis must hold a part, and `on` says that it does not."""
-        for c in needed:
-            if not all(self.first_last(ends, a, coords | {axis: c}) for ends, a in on if a == axis): raise Wrong(f'{name}: a part is on no rank of {axis}')
-
     def holds(self, values, on, coords):
         """Whether a rank holds a tensor whose name variables have these values."""
         if any(axis is None for _, axis in on) and any(v in self.placements for v in values): self.dims.doubts.note('on beside a placed variable')

@@ -93,16 +93,21 @@ class Writer:
         axis, how = self.end.side.zero
         if axis not in self.end.side.mesh: raise Unsure('zero by an overlay axis')
         if result.typed.axes is not None and self.end.cut_by(result.typed.axes, axis): raise Unsure('the axis of zero cuts the weight')
-        k, c, on = self.end.sizes[axis], coords[axis], result.member.decl.on if result.member.decl else ()
+        k, c = self.end.sizes[axis], coords[axis]
         if how == 'flat':
             each = -(-len(t.vals) // k)
-            self.end.refuse_lost(result.name, on, axis, [i for i in range(k) if i * each < len(t.vals)], coords)
+            for i in range(k):
+                if i * each < len(t.vals): self.refuse_lost(result.member, coords | {axis: i})
             vals = t.vals + [0] * (each * k - len(t.vals))
             return Tensor(t.dtype, (each,), vals[c * each:(c + 1) * each])
         if how != 'whole': raise Unsure(f'zero by {how}')
         owner = self.order(coords).index(result.name) % k
-        self.end.refuse_lost(result.name, on, axis, [owner], coords)
+        self.refuse_lost(result.member, coords | {axis: owner})
         return t if owner == c else None
+
+    def refuse_lost(self, member, coords):
+        """A part of a state whose rank does not hold the weight."""
+        if not self.end.holds(member.values, member.decl.on if member.decl else (), coords): raise Wrong(f'{member.name}: a part of a state is on no rank')
 
     def order(self, coords):
         """The tensors that ranks like this one hold, as declared and expanded."""
