@@ -42,11 +42,7 @@ void Agreements::AddTied(const index::Agreement& a) {
                                             copy->blocks[b].elements, type, 0, Programs::Purpose::kStream);
     agreement.first_slot = static_cast<uint32_t>(plan_.slots.size());
     plan_.slots.push_back(sources_.ShardsOf(a.original));
-    if (!sources_.IsPlain(*held[b])) {
-      agreement.stored =
-          programs_.Stream(sources_.ShapeOf(*held[b]), sources_.StridesOf(*held[b]), type, held[b]->held);
-      agreement.stored_slot = SlotFor(stored);
-    }
+    SetStored(agreement, *held[b], type);
     plan_.agreements.push_back(agreement);
   }
 }
@@ -63,11 +59,6 @@ void Agreements::AddReplicas(TensorId id) {
   if (scalar || (tensor.role < 0 && tensor.type == bind::kNoType)) return;
   const Layout* layout = sources_.LayoutOf(id);
   if (!layout) return;
-  struct First {
-    int64_t rank = 0;
-    Plan::InShard shard;
-    const StoredTensor* stored = nullptr;
-  };
   std::map<uint32_t, First> first;
   sources_.EachHolder(id, [&](uint32_t file, uint64_t offset, const StoredTensor& stored) {
     int64_t rank = sources_.RankOf(file);
@@ -93,6 +84,55 @@ void Agreements::AddReplicas(TensorId id) {
     }
     plan_.agreements.push_back(agreement);
   });
+  AddShared(id, *layout, first);
+}
+
+// Blocks that differ may have elements in common: `[(n@tp + k)]` has all of k on every rank. Each is read from one of
+// them; the others are compared with that one, block by block.
+void Agreements::AddShared(TensorId id, const Layout& layout, const std::map<uint32_t, First>& first) {
+  const Tensor& tensor = sources_.tensor(id);
+  int64_t elements = 0;
+  for (const Relation& primary : layout.primary) elements += ElementCount(primary);
+  const Relation whole = {{.digits = {{elements, 1, 1, 0}}}};
+  for (const auto& [block, own] : first) {
+    const View& view = layout.blocks[block];
+    if (ElementCount(layout.primary[block]) == ElementCount(view.real)) continue;
+    std::vector<SlotLayout> slots = {sources_.SlotOf(id)};
+    const Relation boxes = programs_.Boxes(whole, slots, layout, block, false);
+    for (const auto& [other, theirs] : first) {
+      Relation shared = boxes;
+      bool any = false;
+      for (Piece& piece : shared) {
+        if (piece.source == other && other != block) {
+          any = true;
+        } else if (piece.source != Piece::kConstant) {
+          piece.source = Piece::kConstant;  // is not compared
+          piece.in_base = Programs::kFiller;
+          for (Digit& digit : piece.digits) digit.in = 0;
+        }
+      }
+      if (!any) continue;
+      Plan::Agreement agreement;
+      agreement.name = NameNumber(id);
+      agreement.rank_a = theirs.rank;
+      agreement.rank_b = own.rank;
+      agreement.a = theirs.shard;
+      agreement.b = own.shard;
+      agreement.program =
+          programs_.FromBoxes(shared, slots, view.elements, tensor.dtype, 0, Programs::Purpose::kStream);
+      agreement.first_slot = static_cast<uint32_t>(plan_.slots.size());
+      plan_.slots.push_back(sources_.ShardsOf(id));
+      SetStored(agreement, *own.stored, tensor.dtype);
+      plan_.agreements.push_back(agreement);
+    }
+  }
+}
+
+// How block b itself is read, if it is not simply row-major in its own type.
+void Agreements::SetStored(Plan::Agreement& agreement, const StoredTensor& stored, DType dtype) {
+  if (sources_.IsPlain(stored)) return;
+  agreement.stored = programs_.Stream(sources_.ShapeOf(stored), sources_.StridesOf(stored), dtype, stored.held);
+  agreement.stored_slot = SlotFor(agreement.b);
 }
 
 // A slot that reads one block.

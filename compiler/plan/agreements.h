@@ -23,6 +23,14 @@ class Agreements {
  private:
   void AddTied(const index::Agreement& agreement);
   void AddReplicas(bind::TensorId id);
+  // The first copy of a block that was seen.
+  struct First {
+    int64_t rank = 0;
+    Plan::InShard shard;
+    const StoredTensor* stored = nullptr;
+  };
+  void AddShared(bind::TensorId id, const Layout& layout, const std::map<uint32_t, First>& first);
+  void SetStored(Plan::Agreement& agreement, const StoredTensor& stored, DType dtype);
   uint32_t SlotFor(const Plan::InShard& shard);
   uint32_t NameNumber(bind::TensorId id);
 

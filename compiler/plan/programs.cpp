@@ -22,9 +22,8 @@ bool ReadsInPlace(const Piece& piece, int width) {
 
 }  // namespace
 
-Relation Programs::Boxes(uint32_t relation, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block,
-                         bool fill_last) {
-  const Relation& definition = index_.relations[relation];
+Relation Programs::Boxes(const Relation& definition, const std::vector<SlotLayout>& slots, const Layout& target,
+                         uint32_t block, bool fill_last) {
   auto take = [](uint32_t a, uint32_t) { return a; };
   Relation whole;  // out: the block; in: whole source tensors
   const View& view = target.blocks[block];
