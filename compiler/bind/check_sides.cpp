@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/bind/dimensions.h"
 #include "compiler/diag/suggest.h"
@@ -29,13 +30,51 @@ class SideChecker {
   }
 
   // Inline types of statements: as declarations of this side.
+  void Note(const Operand& operand) {
+    if (operand.node->blank) return;
+    NoteNames(operand.pattern);
+    if (operand.node->type) CheckType(*operand.node->type, operand.pattern);
+  }
+
+  // A variable that is placed and stands in no name and no type: each rank would hold everything. Sides without
+  // variables in their names place something to have stages at all.
+  void CheckPlaced() {
+    for (const auto* dims : {&unit_.dims, &side_.dims}) {
+      for (const auto& [name, equation] : *dims) {
+        if (equation->axis) NoteExtents({*equation->axis});
+      }
+    }
+    const std::vector<std::string> named(in_names_.begin(), in_names_.end());
+    for (const auto& line : side_.places) {
+      const ast::Ident& variable = line.node->variable;
+      if (named.empty() || in_names_.contains(variable.text) || extents_.contains(variable.text)) continue;
+      diagnostics_
+          .Warning(Code::kPlacement, variable.where,
+                   fmt::format("`{}` stands in no name and no type of side `{}`: nothing is dealt", variable.text,
+                               side_.name))
+          .Help(fmt::format("its names have `${}`", fmt::join(named, "`, `$")));
+    }
+  }
+
   void CheckType(const ast::Type& type, const Pattern& pattern) {
+    NoteExtents(type.axes);
     CheckCutNames(type.axes);
     if (type.stored) CheckStored(*type.stored);
     CheckPieces(type, pattern);
   }
 
  private:
+  void NoteNames(const Pattern& pattern) {
+    for (const std::string& name : pattern.Variables()) in_names_.insert(name);
+  }
+
+  void NoteExtents(const std::vector<ast::Axis>& axes) {
+    for (const ast::Axis& axis : axes) {
+      extents_.insert(axis.name.text);
+      NoteExtents(axis.parts);
+    }
+  }
+
   void CheckFormat(const std::vector<std::string>& formats) {
     for (const auto& line : side_.formats) {
       const ast::Ident& name = line.node->name;
@@ -161,6 +200,7 @@ class SideChecker {
   }
 
   void CheckDeclaration(const Declaration& declaration) {
+    NoteNames(declaration.pattern);
     const ast::Declaration& node = *declaration.node;
     if (declaration.tied) CheckReference(declaration, *declaration.tied, "tied to");
     if (declaration.blocks_of) {
@@ -253,6 +293,7 @@ class SideChecker {
   Dimensions dimensions_;
   size_t end_ = 0;
   std::vector<std::string> axes_;
+  std::set<std::string> in_names_, extents_;  // variables of names; names in types
 };
 
 }  // namespace
@@ -283,13 +324,11 @@ void CheckSides(const Unit& unit, const std::vector<std::string>& formats, diag:
       for (auto [operands, side] : {std::pair(&statement.left, map.left), std::pair(&statement.right, map.right)}) {
         auto checker = checkers.find(side);
         if (checker == checkers.end()) continue;
-        for (const Operand& operand : *operands) {
-          if (!operand.node->blank && operand.node->type)
-            checker->second->CheckType(*operand.node->type, operand.pattern);
-        }
+        for (const Operand& operand : *operands) checker->second->Note(operand);
       }
     }
   }
+  for (const std::string& name : unit.side_order) checkers[name]->CheckPlaced();
 }
 
 }  // namespace aoa::bind

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "compiler/bind/check_sides.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
 #include "compiler/driver/contents.h"
@@ -74,9 +75,27 @@ class Diff {
     }
     if (session_.diagnostics.HasErrors()) return false;
     std::string as = unit_->sides.contains("hf") ? "hf" : specs[0].side;
-    a_ = Contents::ReadAs(*unit_, specs[0], as, options_, session_);
-    b_ = Contents::ReadAs(*unit_, specs[1], as, options_, session_);
+    Options first = options_, second = options_;
+    second.mesh_from = options_.mesh_to;
+    if (options_.mesh_to.entries.empty()) {
+      second.mesh_from = KnownTo(specs[1].side);
+      first.mesh_from = second.mesh_from.entries.empty() ? options_.mesh_from : KnownTo(specs[0].side);
+    }
+    a_ = Contents::ReadAs(*unit_, specs[0], as, first, session_);
+    b_ = Contents::ReadAs(*unit_, specs[1], as, second, session_);
     return a_ && b_;
+  }
+
+  // What --mesh-from says of axes that a side has: alone, it speaks of both checkpoints.
+  bind::MeshSizes KnownTo(const std::string& side) const {
+    bind::MeshSizes known;
+    auto it = unit_->sides.find(side);
+    if (it == unit_->sides.end()) return known;
+    const std::vector<std::string> axes = bind::MeshAxesOf(it->second);
+    for (const auto& entry : options_.mesh_from.entries) {
+      if (std::find(axes.begin(), axes.end(), entry.axis) != axes.end()) known.entries.push_back(entry);
+    }
+    return known;
   }
 
   void Pair() {

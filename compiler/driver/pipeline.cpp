@@ -165,7 +165,10 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
   } else {
     source.config = ConfigurationOf(source.schema, session);
     if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
+    if (!source.common && source.format->StoresConfiguration())
+      source.common = source.config.value_or(nlohmann::json::object());
     if (source.common) AddCompanion(source, session);
+    if (!source.config && source.common && source.common->empty()) source.common.reset();
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
@@ -270,7 +273,7 @@ std::optional<Planned> MakePlan(const Compiled& compiled, const Source& source, 
   Planned planned;
   const bool alike = !format->StoresConfiguration() || source.format == format;
   auto config = bind::TargetConfiguration(compiled.program, source.config ? &*source.config : nullptr, alike);
-  if (!config) config = source.common;
+  if (!config && !compiled.program.ends[0].side->config.empty()) config = source.common;
   formats::WriteOptions write;
   write.max_shard_size = options.max_shard_size;
   write.variant = variant;

@@ -27,7 +27,8 @@ struct Source {
   std::string path;
   Schema schema;
   std::optional<nlohmann::json> config;
-  std::optional<nlohmann::json> common;  // the same as the rules' dimensions spell it, if the side spells it otherwise
+  // The same as the rules' dimensions spell it, with what a config.json beside it adds; if that is anything else.
+  std::optional<nlohmann::json> common;
 };
 // Reads a layout file (--layout-from, --layout-to) of the side's format. Null and a diagnostic if it cannot.
 std::shared_ptr<const Shardings> ReadLayout(const formats::Format& format, const char* option, const std::string& path,

@@ -51,8 +51,8 @@ class Programs {
                  bool fill_last) {
     return Boxes(index_.relations[relation], slots, target, block, fill_last);
   }
-  Relation Boxes(const Relation& definition, const std::vector<SlotLayout>& slots, const Layout& target,
-                 uint32_t block, bool fill_last);
+  Relation Boxes(const Relation& definition, const std::vector<SlotLayout>& slots, const Layout& target, uint32_t block,
+                 bool fill_last);
 
   // The program that gives the elements of a stored block in their order, from slot 0.
   uint32_t Stream(const Shape& shape, const Shape* strides, DType dtype, std::optional<DType> held);

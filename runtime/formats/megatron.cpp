@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "runtime/formats/companions.h"
 #include "runtime/formats/megatron_dist.h"
 #include "runtime/formats/megatron_dist_writer.h"
 #include "runtime/formats/megatron_folder.h"
@@ -38,6 +39,6 @@ Result<TargetLayout> MegatronFormat::LayOut(const TargetContent& content, const 
   return options.variant.starts_with(kDist) ? LayOutMegatronDist(content, options) : LayOutMegatron(content, options);
 }
 
-std::vector<std::string> MegatronFormat::Companions(const std::string&) const { return {}; }
+std::vector<std::string> MegatronFormat::Companions(const std::string& path) const { return ModelCompanions(path); }
 
 }  // namespace aoa::formats
