@@ -220,6 +220,7 @@ std::optional<Options> ParseOptions(Command command, const std::vector<std::stri
   app.allow_extras();
   AddCommon(app, options, words);
   if (command == Command::kRules) AddRun(app, options, words);
+  if (command == Command::kDiff) app.add_option("--mesh-to", words.mesh_to);
   if (command == Command::kDigest) {
     app.add_option("--as", options.as);
     app.add_flag("--md5", options.md5);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "compiler/bind/check_sides.h"
 #include "compiler/bind/configuration.h"
 #include "compiler/bind/limits.h"
 #include "compiler/core/check.h"
@@ -98,8 +97,7 @@ std::unique_ptr<bind::Unit> LoadRules(const std::string& path, Session& session)
   };
   auto unit = std::make_unique<bind::Unit>(bind::ReadUnit(main, load, session.diagnostics));
   if (!bind::CheckLimits(*unit, session.diagnostics)) return nullptr;
-  bind::CheckSides(*unit, FormatNames(), session.diagnostics);
-  prove::CheckRules(*unit, session.diagnostics);
+  prove::CheckUnit(*unit, FormatNames(), session.diagnostics);
   if (session.diagnostics.HasErrors()) return nullptr;
   return unit;
 }

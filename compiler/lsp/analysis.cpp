@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "compiler/bind/check_sides.h"
 #include "compiler/bind/limits.h"
 #include "compiler/prove/prove.h"
 
@@ -40,8 +39,7 @@ std::unique_ptr<Analysis> Analyse(const std::string& path, const std::string& te
   }
   out->bounded = bind::CheckLimits(out->unit, out->diagnostics);
   if (!out->bounded) return out;
-  bind::CheckSides(out->unit, formats, out->diagnostics);
-  prove::CheckRules(out->unit, out->diagnostics);
+  prove::CheckUnit(out->unit, formats, out->diagnostics);
   return out;
 }
 

@@ -192,7 +192,7 @@ void Lexer::BraceInName(const Token& token) {
     std::string_view group = rest.substr(0, close + 1);
     auto& d = Mistake(Code::kSyntax, token.begin, token.begin + group.size(), Quote(group) + " is no group of names");
     if (group.find(',') == std::string_view::npos)
-      d.Note("a group has a comma: `{q,k}`");
+      d.Note("a group has a comma: `{q,k}`; a number in a name is `$l`");
     else if (group.find_first_of(" \t") != std::string_view::npos)
       d.Note("a group has no blanks: `{q,k}`");
     else

@@ -130,4 +130,15 @@ void CheckRules(const bind::Unit& unit, diag::Diagnostics& diagnostics) {
   }
 }
 
+void CheckUnit(const bind::Unit& unit, const std::vector<std::string>& formats, diag::Diagnostics& diagnostics) {
+  using diag::Code;
+  static const std::set<Code> of_lost_text = {Code::kNotConsumed,   Code::kNotProduced, Code::kUntypedList,
+                                              Code::kUnknownTensor, Code::kMeshAxis,    Code::kDeclaredTwice};
+  diag::Diagnostics found;
+  bind::CheckSides(unit, formats, found);
+  CheckRules(unit, found);
+  const bool torn = diagnostics.FirstError({Code::kSyntax, Code::kUnclosed, Code::kCharacter}) != nullptr;
+  diagnostics.Append(found, [&](const diag::Diagnostic& d) { return !torn || !of_lost_text.contains(d.code); });
+}
+
 }  // namespace aoa::prove

@@ -17,6 +17,9 @@ namespace aoa::prove {
 
 // Checks all statements of a rule file. Reports only what is wrong in every checkpoint.
 void CheckRules(const bind::Unit& unit, diag::Diagnostics& diagnostics);
+// Sides and statements: all that can be wrong with a rule file that has been read. `diagnostics` holds what was wrong
+// with its text; what only follows from text that fell out is not reported. `formats`: the names that exist.
+void CheckUnit(const bind::Unit& unit, const std::vector<std::string>& formats, diag::Diagnostics& diagnostics);
 
 struct Mapping {
   std::vector<std::vector<std::vector<MatchedView>>> views;  // by leg, rule, view

@@ -126,7 +126,8 @@ class Page:
         run = self.run(first[2:] if first.startswith("# ") and "aoac " in first else "aoac rules.aoa", folder)
         reported = set(re.findall(r"^(?:error|warning)\[(\w+)\]", run.stderr, re.M))
         if word == "wrong":
-            expected_status = "(warning)" in block.section or run.returncode != 0
+            warns = "(warning)" in block.section or run.stderr.startswith("warning[")
+            expected_status = (run.returncode == 0) == warns
             if reported != {code} or not expected_status:
                 self.fail(block, f"status {run.returncode}, {sorted(reported)} in place of {code}:\n{run.stderr}")
             if expected_status and sorted(folder.rglob("*")) != sorted({*before, folder / "rules.aoa"}) and run.returncode != 0:

@@ -291,12 +291,22 @@ class Job:
         if (left or missing) and self.options.has('--strict-states'): raise Wrong(f'left behind: {left}, missing: {missing}')
         members = {}
         for m in self.source_members(results): members[m.name] = m
+        for role, template, dtype in a.states:   # the others are read
+            if role in left and dtype: self.probe(role, template, dtype, members.values())
         for result in results.values():
             if result.member.decl and result.member.decl.tied: continue
             for role, template, dtype in b.states:
                 if role in here: writer.state(result, role, template, dtype)
             for role, template, expr in b.scalars:
                 if role in here or role in computed: writer.scalar(result, role, template, computed.get(role), self.supply, members)
+
+    def probe(self, role, template, dtype, members):
+        """A dtype is a promise, also of a state that is left behind."""
+        files = self.checkpoint_files
+        for m in members:
+            for r, _, name in files.holders(m):
+                t = files.files[r].get(template.replace('{}', name))
+                if t and t.dtype != dtype: raise Wrong(f'{role} of {m.name} is {t.dtype}, its side says {dtype}')
 
     def source_members(self, results):
         """The source members behind some results, chains and hubs included."""
