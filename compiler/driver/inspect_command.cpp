@@ -16,7 +16,13 @@ namespace {
 
 std::string MeshText(const Schema& schema) {
   std::string text;
-  for (const auto& [axis, size] : schema.mesh) text += fmt::format("{}{}={}", text.empty() ? "" : ",", axis, size);
+  for (const auto& [axis, size] : schema.mesh) {
+    std::string value = std::to_string(size);
+    for (const auto& [placed, counts] : schema.stages) {
+      if (placed == axis) value = fmt::format("[{}]", fmt::join(counts, ","));
+    }
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", axis, value);
+  }
   return text;
 }
 
