@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "compiler/draft/numbers.h"
 #include "compiler/parse/characters.h"
 
 namespace aoa::draft {
@@ -36,40 +37,40 @@ bool Before(const SplitName& a, const SplitName& b) {
 struct Place {
   std::set<int64_t> numbers;
   size_t tensors = 0;
-  bool inner = false;    // inside another place
-  std::string variable;  // empty: its numbers stay
+  const Place* outer = nullptr;  // of the number before; null: none
+  std::string variable;          // empty: its numbers stay
   int64_t first() const { return *numbers.begin(); }
   int64_t extent() const { return static_cast<int64_t>(numbers.size()); }
 };
 
-// For one value of the outer variable, the ranges of the inner ones; alike values are joined to ranges in turn.
-using Box = std::vector<std::pair<int64_t, int64_t>>;  // half open, one per variable
+// Numbers of each variable, ascending: all their combinations.
+using Box = std::vector<std::vector<int64_t>>;
 
+// Ascending numbers, cut where one is left out.
+std::vector<std::vector<int64_t>> RangesOf(const std::vector<int64_t>& numbers) {
+  std::vector<std::vector<int64_t>> ranges;
+  for (int64_t number : numbers) {
+    if (ranges.empty() || ranges.back().back() + 1 != number) ranges.emplace_back();
+    ranges.back().push_back(number);
+  }
+  return ranges;
+}
+
+// The tuples as boxes: numbers of the first variable that have the same boxes of the others stand together.
 std::vector<Box> BoxesOf(std::vector<std::vector<int64_t>> tuples) {
   if (tuples.empty() || tuples[0].empty()) return {Box()};
   std::map<int64_t, std::vector<std::vector<int64_t>>> by_first;
   for (std::vector<int64_t>& tuple : tuples) by_first[tuple[0]].emplace_back(tuple.begin() + 1, tuple.end());
+  std::map<std::vector<Box>, std::vector<int64_t>> alike;
+  for (auto& [number, rest] : by_first) alike[BoxesOf(std::move(rest))].push_back(number);
   std::vector<Box> boxes;
-  std::vector<Box> last;  // of the range that is being extended
-  std::pair<int64_t, int64_t> range{0, 0};
-  auto flush = [&] {
-    for (const Box& inner : last) {
-      Box box = {range};
-      box.insert(box.end(), inner.begin(), inner.end());
-      boxes.push_back(std::move(box));
+  for (const auto& [inner, numbers] : alike) {
+    for (const Box& box : inner) {
+      boxes.push_back({numbers});
+      boxes.back().insert(boxes.back().end(), box.begin(), box.end());
     }
-  };
-  for (auto& [value, rest] : by_first) {
-    std::vector<Box> inner = BoxesOf(std::move(rest));
-    if (!last.empty() && value == range.second && inner == last) {
-      range.second = value + 1;
-      continue;
-    }
-    flush();
-    last = std::move(inner);
-    range = {value, value + 1};
   }
-  flush();
+  std::stable_sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a[0][0] < b[0][0]; });
   return boxes;
 }
 
@@ -114,7 +115,7 @@ class Folder {
         Place& place = places_[PrefixOf(t.name, i)];
         place.numbers.insert(t.name.numbers[i]);
         place.tensors++;
-        place.inner = i > 0;
+        if (i > 0) place.outer = &places_[PrefixOf(t.name, i - 1)];
       }
     }
   }
@@ -126,18 +127,26 @@ class Folder {
       if (gapless && place.extent() > 1) order.emplace_back(prefix, &place);
     }
     std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.second->inner, b.second->tensors) < std::pair(b.second->inner, a.second->tensors);
+      return std::pair(a.second->outer != nullptr, b.second->tensors) <
+             std::pair(b.second->outer != nullptr, a.second->tensors);
     });
     std::set<std::string> used;
     for (auto& [prefix, place] : order) {
       for (size_t i = 0; place->variable.empty(); ++i) {
-        std::string name = VariableName(i, place->inner);
+        std::string name = VariableName(i, place->outer != nullptr);
         auto it = taken_.find(name);
         if (it != taken_.end() && it->second != place->extent()) continue;
         if (used.insert(name).second) place->variable = name;
       }
-      folding_.variables.push_back({place->variable, place->extent()});
+      folding_.variables.push_back({place->variable, place->extent(), prefix, IsInner(*place)});
     }
+  }
+
+  // Outer places have their names by now.
+  static bool IsInner(const Place& place) {
+    const Place* outer = place.outer;
+    while (outer && outer->variable.empty()) outer = outer->outer;
+    return outer != nullptr;
   }
 
   static std::string VariableName(size_t i, bool inner) {
@@ -171,8 +180,30 @@ class Folder {
       groups[it->second].tuples.push_back(std::move(tuple));
     }
     for (Group& group : groups) {
-      for (const Box& box : BoxesOf(std::move(group.tuples))) AddLine(group, box);
+      for (const Box& box : BoxesOf(std::move(group.tuples))) AddLines(group, box);
     }
+  }
+
+  // A line, or one for each range of numbers that no condition says.
+  void AddLines(const Group& group, const Box& box) {
+    size_t variable = 0;
+    for (const Place* place : group.places) {
+      if (!place) continue;
+      std::vector<std::vector<int64_t>> ranges = RangesOf(box[variable++]);
+      if (ranges.size() == 1 || ConditionFor(*place, box[variable - 1])) continue;
+      for (std::vector<int64_t>& range : ranges) {
+        Box part = box;
+        part[variable - 1] = std::move(range);
+        AddLines(group, part);
+      }
+      return;
+    }
+    AddLine(group, box);
+  }
+
+  static std::optional<std::string> ConditionFor(const Place& place, std::vector<int64_t> numbers) {
+    for (int64_t& number : numbers) number -= place.first();
+    return ConditionOf(place.variable, numbers, place.extent());
   }
 
   void AddLine(const Group& group, const Box& box) {
@@ -180,22 +211,31 @@ class Folder {
     FoldedLine line{name.texts[0], group.example->shape, {}};
     size_t variable = 0;
     for (size_t i = 0; i < name.numbers.size(); ++i) {
-      if (const Place* place = group.places[i]) {
-        auto [from, to] = box[variable++];
-        bool whole = to - from == place->extent();
-        if (to - from == 1) {
-          line.name += std::to_string(from);
-        } else {
-          line.name +=
-              place->first() == 0 ? "$" + place->variable : fmt::format("${{{}+{}}}", place->variable, place->first());
-          if (!whole) line.loops.push_back({place->variable, from - place->first(), to - place->first()});
-        }
-      } else {
+      if (const Place* place = group.places[i])
+        line.name += Varied(*place, box[variable++], line.loops);
+      else
         line.name += std::to_string(name.numbers[i]);
-      }
       line.name += name.texts[i + 1];
     }
     folding_.lines.push_back(std::move(line));
+  }
+
+  // How a name spells numbers of a place. They have a loop unless they are all or one.
+  static std::string Varied(const Place& place, const std::vector<int64_t>& numbers,
+                            std::vector<FoldedLine::Loop>& loops) {
+    if (numbers.size() == 1) return std::to_string(numbers[0]);
+    int64_t from = numbers.front() - place.first(), to = numbers.back() + 1 - place.first();
+    auto count = static_cast<int64_t>(numbers.size());
+    if (to - from > count) {
+      std::vector<int64_t> others;
+      std::set_difference(place.numbers.begin(), place.numbers.end(), numbers.begin(), numbers.end(),
+                          std::back_inserter(others));
+      loops.push_back({place.variable, 0, place.extent(), ConditionFor(place, numbers).value_or(""),
+                       ConditionFor(place, others).value_or(""), count});
+    } else if (count < place.extent()) {
+      loops.push_back({place.variable, from, to, "", "", count});
+    }
+    return place.first() == 0 ? "$" + place.variable : fmt::format("${{{}+{}}}", place.variable, place.first());
   }
 
   // ------------------------------------------------------------ braces
@@ -229,7 +269,8 @@ class Folder {
 
   static std::string Show(const FoldedLine& line) {
     std::string text;
-    for (const auto& loop : line.loops) text += fmt::format("{} {} {};", loop.variable, loop.from, loop.to);
+    for (const auto& loop : line.loops)
+      text += fmt::format("{} {} {} {};", loop.variable, loop.from, loop.to, loop.condition);
     return text;
   }
 

@@ -3,6 +3,7 @@
 //     layers.0.w, layers.1.w, layers.2.w                    layers.$l.w
 //     layers.0.mlp.up, layers.1.mlp.experts.{0,1}.up        for l in 0..1 { layers.$l.mlp.up }
 //                                                           for l in 1..2 { layers.$l.mlp.experts.$e.up }
+//     layers.1.attn.w, layers.3.attn.w, of 4 layers         for l in 0..4 { if $l % 2 == 1 { layers.$l.attn.w } }
 //     layers.$l.attn.q.w, layers.$l.attn.k.w, one shape     layers.$l.attn.{k,q}.w
 //
 // A place of numbers is what stands before it: all tensors `layers.<number>...` share one variable. It counts from the
@@ -28,6 +29,9 @@ struct FoldedLine {
   struct Loop {
     std::string variable;
     int64_t from = 0, to = 0;  // half open
+    // Of these only the `count` numbers that a condition holds for, and the condition of the others; empty: all.
+    std::string condition, otherwise;
+    int64_t count = 0;
     bool operator==(const Loop&) const = default;
   };
   std::string name;  // as a side writes it
@@ -40,6 +44,8 @@ struct Folding {
   struct Variable {
     std::string name;
     int64_t extent = 0;
+    std::string place;   // what stands before the number, with `#` for other numbers: "layers.#.experts."
+    bool inner = false;  // inside what another variable counts
   };
   std::vector<FoldedLine> lines;    // in the order of names, numbers by value
   std::vector<Variable> variables;  // of more tensors first

@@ -84,11 +84,14 @@ class SideInference {
         passed.push_back({end.NameOf(id), {}});  // whatever their shapes, so that names alone are folded
     }
     for (const FoldedLine& line : FoldNames(std::move(passed), false).lines) {
-      std::string text = line.name;
-      for (const FoldedLine::Loop& loop : line.loops)
+      size_t open = 0;
+      for (const FoldedLine::Loop& loop : line.loops) {
         sides_.passed.push_back(fmt::format("for {} in {}..{} {{", loop.variable, loop.from, loop.to));
-      sides_.passed.push_back(fmt::format("{} {} {}", text, statements_.reverse ? "<-" : "->", text));
-      sides_.passed.insert(sides_.passed.end(), line.loops.size(), "}");
+        if (!loop.condition.empty()) sides_.passed.push_back(fmt::format("if {} {{", loop.condition));
+        open += loop.condition.empty() ? 1 : 2;
+      }
+      sides_.passed.push_back(fmt::format("{} {} {}", line.name, statements_.reverse ? "<-" : "->", line.name));
+      sides_.passed.insert(sides_.passed.end(), open, "}");
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "compiler/parse/characters.h"
 
@@ -17,8 +18,10 @@ constexpr std::pair<const char*, const char*> kLetters[] = {
 };
 constexpr size_t kMostGuesses = 3;
 
+std::string LastPart(const std::string& path) { return path.substr(path.rfind('.') + 1); }
+
 std::string LetterOf(const std::string& key) {
-  std::string last = key.substr(key.rfind('.') + 1);
+  std::string last = LastPart(key);
   for (const auto& [known, letter] : kLetters) {
     if (last == known) return letter;
   }
@@ -27,9 +30,32 @@ std::string LetterOf(const std::string& key) {
 
 bool IsKeyPath(std::string_view key) { return !key.empty() && parse::IsIdentifier(key); }
 
-// Numbers that name something rather than measure it.
+bool Contains(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(), [&](auto word) { return text.find(word) != std::string_view::npos; });
+}
+
+// Not numbers that name something, and not steps and starts of what repeats.
 bool IsMeasure(std::string_view key) {
-  return !key.ends_with("_id") && !key.ends_with("_ids") && !key.ends_with("_token");
+  return !key.ends_with("_id") && !key.ends_with("_ids") && !key.ends_with("_token") &&
+         !Contains(key, {"period", "offset"});
+}
+
+bool IsDepth(std::string_view key) { return Contains(key, {"layers", "depth"}) || key.ends_with("layer"); }
+
+// The words of a name, in the singular.
+std::set<std::string> WordsOf(const std::string& name) {
+  std::set<std::string> words;
+  std::string word;
+  for (char c : name + ".") {
+    if (c != '_' && (parse::IsLetter(c) || parse::IsDigit(c))) {
+      word += c;
+      continue;
+    }
+    if (word.ends_with('s')) word.pop_back();
+    if (word.size() > 2) words.insert(word);  // shorter ones say too little
+    word.clear();
+  }
+  return words;
 }
 
 }  // namespace
@@ -46,16 +72,45 @@ void SideDrafter::CollectKeys(const nlohmann::json& object, const std::string& p
     if (value.is_object())
       CollectKeys(value, path + key + ".");
     else if (value.is_number_integer() && value.get<double>() > 1 && value.get<double>() < 1e15)
-      keys_.emplace_back(path + key, value.get<int64_t>());
+      keys_.push_back({path + key, value.get<int64_t>(), IsDepth(key)});
   }
 }
 
-std::vector<std::string> SideDrafter::KeysOf(int64_t value) const {
+std::vector<std::string> SideDrafter::AxisKeysOf(int64_t value) const {
   std::vector<std::string> found;
-  for (const auto& [key, number] : keys_) {
-    if (number == value) found.push_back(key);
+  for (const Key& key : keys_) {
+    if (key.value == value && !key.depth) found.push_back(key.path);
   }
   return found;
+}
+
+// What a variable could count. Layers are not inside of layers.
+std::vector<SideDrafter::Key> SideDrafter::KeysOf(const Folding::Variable& variable) const {
+  std::vector<Key> found;
+  for (const Key& key : keys_) {
+    if (key.value == variable.extent && !(key.depth && variable.inner)) found.push_back(key);
+  }
+  return found;
+}
+
+// The key that a variable counts: the only one with this value, or the one whose name says so. Empty: none does.
+std::string SideDrafter::KeyOf(const Folding::Variable& variable) const {
+  std::vector<Key> keys = KeysOf(variable);
+  auto alike = std::count_if(keys_.begin(), keys_.end(), [&](const Key& key) { return key.value == variable.extent; });
+  if (alike == 1 && keys.size() == 1) return keys[0].path;
+  const std::set<std::string> place = WordsOf(variable.place);
+  std::string best;
+  size_t most = 0;
+  for (const Key& key : keys) {
+    size_t score = !variable.inner && Contains(LastPart(key.path), {"layer", "depth", "block"}) ? 1 : 0;
+    for (const std::string& word : WordsOf(key.path)) score += place.count(word);
+    if (score > most)
+      best = key.path;
+    else if (score == most)
+      best.clear();
+    most = std::max(most, score);
+  }
+  return best;
 }
 
 std::string SideDrafter::FreeName(const std::string& wanted) {
@@ -67,7 +122,10 @@ std::string SideDrafter::FreeName(const std::string& wanted) {
 const std::string& SideDrafter::NameOf(int64_t extent) {
   auto it = dims_.find(extent);
   if (it != dims_.end()) return it->second;
-  std::vector<std::string> keys = KeysOf(extent);
+  std::vector<std::string> keys = AxisKeysOf(extent);
+  auto counted = std::find_if(equations_.begin(), equations_.end(),
+                              [&](const auto& e) { return keys.size() == 1 && e.second == keys[0]; });
+  if (counted != equations_.end()) return dims_.emplace(extent, counted->first).first->second;  // a variable's
   std::string name = FreeName(keys.size() == 1 ? LetterOf(keys[0]) : fmt::format("x{}", extent));
   taken_[name] = extent;
   if (keys.size() == 1)
@@ -100,36 +158,80 @@ std::vector<std::string> SideDrafter::Declare(const std::vector<NamedShape>& ten
     auto [it, added] = taken_.emplace(variable.name, variable.extent);
     if (!added) continue;
     variables_.push_back(variable);
-    std::vector<std::string> keys = KeysOf(variable.extent);
-    if (keys.size() == 1) equations_.emplace_back(variable.name, keys[0]);
+    if (std::string key = KeyOf(variable); !key.empty()) equations_.emplace_back(variable.name, key);
   }
-  std::vector<std::string> lines;
-  std::vector<FoldedLine::Loop> open;
-  auto close = [&](size_t depth) {
-    for (; open.size() > depth; open.pop_back()) lines.emplace_back("}");
-  };
-  for (const FoldedLine& line : folding.lines) {
-    size_t common = 0;
-    while (common < open.size() && common < line.loops.size() && open[common] == line.loops[common]) ++common;
-    close(common);
-    for (; open.size() < line.loops.size(); open.push_back(line.loops[open.size()])) {
-      const FoldedLine::Loop& loop = line.loops[open.size()];
-      lines.push_back(fmt::format("for {} in {}..{} {{", loop.variable, loop.from, loop.to));
-    }
-    lines.push_back(fmt::format("{} {}", line.name, TypeOf(line.shape)));
-  }
-  close(0);
-  return lines;
+  Lines lines;
+  for (const FoldedLine& line : folding.lines) lines.push_back(&line);
+  std::vector<std::string> out;
+  Write(lines, 0, out);
+  return out;
 }
 
-// The keys and products of two keys that have a value.
-std::string SideDrafter::Guesses(int64_t value) const {
+// The lines' loops from `depth` on, and what is in them.
+void SideDrafter::Write(const Lines& lines, size_t depth, std::vector<std::string>& out) {
+  auto range = [&](const FoldedLine* line) {
+    const FoldedLine::Loop& loop = line->loops[depth];
+    return std::tuple(loop.variable, loop.from, loop.to);
+  };
+  std::map<std::tuple<std::string, int64_t, int64_t>, Lines> loops;
+  for (const FoldedLine* line : lines) {
+    if (line->loops.size() > depth) loops[range(line)].push_back(line);
+  }
+  for (const FoldedLine* line : lines) {
+    if (line->loops.size() == depth)
+      out.push_back(fmt::format("{} {}", line->name, TypeOf(line->shape)));
+    else if (auto together = loops.extract(range(line)))
+      WriteLoop(together.mapped(), depth, out);
+  }
+}
+
+// Lines of which each is in a loop over the same range at `depth`: one loop, with a branch for each condition.
+void SideDrafter::WriteLoop(const Lines& lines, size_t depth, std::vector<std::string>& out) {
+  std::map<std::string, Lines> branches;
+  for (const FoldedLine* line : lines) branches[line->loops[depth].condition].push_back(line);
+  const FoldedLine::Loop& range = lines[0]->loops[depth];
+  out.push_back(fmt::format("for {} in {}..{} {{", range.variable, range.from, EndOf(range)));
+  for (const FoldedLine* line : lines) {
+    const FoldedLine::Loop* loop = &line->loops[depth];
+    if (!branches.contains(loop->condition)) continue;  // written
+    if (loop->condition.empty()) {
+      Write(branches.extract("").mapped(), depth + 1, out);
+      continue;
+    }
+    auto others = branches.find(loop->otherwise);
+    // The fewer numbers are the exception, which is read first.
+    if (others != branches.end() && others->second[0]->loops[depth].count < loop->count)
+      loop = &others->second[0]->loops[depth];
+    out.push_back(fmt::format("if {} {{", loop->condition));
+    Write(branches.extract(loop->condition).mapped(), depth + 1, out);
+    if (auto rest = branches.extract(loop->otherwise)) {
+      out.emplace_back("} else {");
+      Write(rest.mapped(), depth + 1, out);
+    }
+    out.emplace_back("}");
+  }
+  out.emplace_back("}");
+}
+
+// The end of a loop over all numbers is the dimension that counts them, if a key says what it is.
+std::string SideDrafter::EndOf(const FoldedLine::Loop& loop) const {
+  bool whole = loop.from == 0 && taken_.at(loop.variable) == loop.to && IsKnown(loop.variable);
+  return whole ? loop.variable : std::to_string(loop.to);
+}
+
+bool SideDrafter::IsKnown(const std::string& name) const {
+  return std::any_of(equations_.begin(), equations_.end(), [&](const auto& e) { return e.first == name; });
+}
+
+// `keys`, and the products of two keys that have a value.
+std::string SideDrafter::Guesses(const std::vector<std::string>& keys, int64_t value) const {
   std::vector<std::string> guesses;
-  for (const std::string& key : KeysOf(value)) guesses.push_back("config." + key);
+  for (const std::string& key : keys) guesses.push_back("config." + key);
   for (size_t i = 0; i < keys_.size(); ++i) {
     for (size_t j = i + 1; j < keys_.size(); ++j) {
-      if (keys_[i].second <= value / keys_[j].second && keys_[i].second * keys_[j].second == value)
-        guesses.push_back(fmt::format("config.{} * config.{}", keys_[i].first, keys_[j].first));
+      if (keys_[i].depth || keys_[j].depth) continue;
+      if (keys_[i].value <= value / keys_[j].value && keys_[i].value * keys_[j].value == value)
+        guesses.push_back(fmt::format("config.{} * config.{}", keys_[i].path, keys_[j].path));
     }
   }
   if (guesses.size() > kMostGuesses) {
@@ -143,15 +245,17 @@ std::vector<std::string> SideDrafter::Dims(bool all) const {
   std::vector<std::string> lines;
   for (const auto& [name, key] : equations_) lines.push_back(fmt::format("{} = config.{}", name, key));
   for (const Folding::Variable& v : variables_) {
-    bool known = std::any_of(equations_.begin(), equations_.end(), [&](const auto& e) { return e.first == v.name; });
-    std::string guesses = known ? "" : Guesses(v.extent);
-    if (all && !known)
+    if (IsKnown(v.name)) continue;
+    std::vector<std::string> keys;
+    for (const Key& key : KeysOf(v)) keys.push_back(key.path);
+    std::string guesses = Guesses(keys, v.extent);
+    if (all)
       lines.push_back(fmt::format("{} = {}{}", v.name, v.extent, guesses.empty() ? "" : "  # " + guesses));
     else if (!guesses.empty())
       lines.push_back(fmt::format("# {} counts {}: {}", v.name, v.extent, guesses));
   }
   for (const auto& [name, extent] : unknown_) {
-    std::string guesses = Guesses(extent);
+    std::string guesses = Guesses(AxisKeysOf(extent), extent);
     if (all)
       lines.push_back(fmt::format("{} = {}{}", name, extent, guesses.empty() ? "" : "  # " + guesses));
     else if (!guesses.empty())

@@ -9,11 +9,13 @@
 #include "compiler/core/text.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/draft/fold.h"
+#include "compiler/draft/numbers.h"
 
 namespace aoa::draft {
 namespace {
 
 constexpr int64_t kFew = 5;  // at most one in so many is odd
+constexpr size_t kMostSets = 200;
 
 struct Stored {
   Shape shape;
@@ -47,8 +49,8 @@ class Suspicions {
 
   std::vector<std::string> Find() {
     for (const auto& [prefix, numbers] : numbers_) LookForGap(prefix, numbers);
+    for (const auto& [prefix, numbers] : numbers_) LookForLacks(prefix, numbers);
     for (const auto& [kind, names] : kinds_) {
-      LookForLack(kind, names);
       LookForOdd(names, "shape", [](const Stored& s) { return aoa::ToString(s.shape); });
       LookForOdd(names, "element type", [](const Stored& s) { return std::string(Name(s.dtype)); });
     }
@@ -88,16 +90,84 @@ class Suspicions {
                     *numbers.rbegin()));
   }
 
-  // A number without this tensor, between two that have it.
-  void LookForLack(const std::pair<std::string, std::string>& kind, const ByNumber& names) {
-    for (auto it = names.begin(); it != names.end() && std::next(it) != names.end(); ++it) {
-      int64_t next = std::next(it)->first;
-      bool counted = numbers_.at(kind.first).contains(it->first + 1);  // else it is a gap
-      if (next != it->first + 2 || names.size() < 3 || !counted) continue;
-      std::string lacking = fmt::format("{}{}{}", kind.first, it->first + 1, kind.second);
-      Say(fmt::format("there is no {}, though there is {} and {}", Ticked(lacking), Ticked(it->second),
-                      Ticked(std::next(it)->second)));
+  using Numbers = std::vector<int64_t>;
+  // What stands behind the numbers of one prefix, by the numbers that have it.
+  using Sets = std::map<Numbers, std::vector<std::string>>;
+
+  // Tensors without some of the numbers that others of their kind have.
+  void LookForLacks(const std::string& prefix, const std::set<int64_t>& numbers) {
+    const Numbers all(numbers.begin(), numbers.end());
+    Sets sets;
+    for (auto it = kinds_.lower_bound({prefix, ""}); it != kinds_.end() && it->first.first == prefix; ++it) {
+      Numbers own;
+      for (const auto& [number, name] : it->second) own.push_back(number);
+      sets[std::move(own)].push_back(it->first.second);
     }
+    if (sets.size() > kMostSets) return;  // layers are of few kinds
+    std::vector<const Numbers*> kinds = {&all};
+    for (const auto& [own, behind] : sets) {
+      if (own != all && (behind.size() > 1 || Repeats(own, all))) kinds.push_back(&own);
+    }
+    for (const auto& [own, behind] : sets) {
+      if (own == all || own.size() < 3 || Repeats(own, all)) continue;
+      const Numbers* of = nullptr;  // the kind with the fewest numbers more
+      for (const Numbers* kind : kinds) {
+        bool more = kind->size() > own.size() && std::includes(kind->begin(), kind->end(), own.begin(), own.end());
+        if (more && (!of || kind->size() < of->size())) of = kind;
+      }
+      if (of) Compare(prefix, own, *of, behind, sets);
+    }
+  }
+
+  // Whether some of the numbers that are used are told by a remainder of their rank.
+  static bool Repeats(const Numbers& some, const Numbers& all) {
+    Numbers ranks;
+    for (int64_t n : some) ranks.push_back(std::lower_bound(all.begin(), all.end(), n) - all.begin());
+    return RepetitionOf(ranks, static_cast<int64_t>(all.size())).has_value();
+  }
+
+  // `own` is a part of the numbers of their kind. Few of these are missing, each between two that are not.
+  void Compare(const std::string& prefix, const Numbers& own, const Numbers& kind,
+               const std::vector<std::string>& behind, const Sets& sets) {
+    Numbers missing;
+    std::set_difference(kind.begin(), kind.end(), own.begin(), own.end(), std::back_inserter(missing));
+    if (static_cast<int64_t>(missing.size()) > static_cast<int64_t>(kind.size()) / kFew + 1) return;
+    std::erase_if(missing, [&](int64_t n) {
+      auto at = std::lower_bound(kind.begin(), kind.end(), n);
+      bool between = at != kind.begin() && std::next(at) != kind.end() &&
+                     std::binary_search(own.begin(), own.end(), *std::prev(at)) &&
+                     std::binary_search(own.begin(), own.end(), *std::next(at));
+      return !between || OthersAt(n, own, sets) >= (behind.size() == 1 ? 2 : 1);  // one for one: a slip in a name
+    });
+    const std::string& last = behind.back();  // the first may be nothing but the number
+    auto name = [&](int64_t number, const std::string& rest) { return fmt::format("{}{}{}", prefix, number, rest); };
+    std::erase_if(missing, [&](int64_t n) { return behind.size() == 1 && !lacking_.insert(name(n, last)).second; });
+    if (missing.empty()) return;
+    auto next = std::upper_bound(own.begin(), own.end(), missing[0]);
+    const int64_t before = *std::prev(next), after = *next;
+    if (missing.size() + behind.size() == 2) {
+      return Say(fmt::format("there is no {}, though there is {} and {}", Ticked(name(missing[0], last)),
+                             Ticked(name(before, last)), Ticked(name(after, last))));
+    }
+    std::vector<std::string> without;
+    for (int64_t n : missing) without.push_back(Ticked(name(n, "")));
+    std::string more = behind.size() == 1 ? "" : fmt::format(" and {} more", behind.size() - 1);
+    Say(fmt::format("{} {} {}{}, though {} and {} have {}", diag::Enumerate(without),
+                    without.size() == 1 ? "lacks" : "lack",
+                    Ticked(last.substr(std::min(last.find_first_not_of("./"), last.size()))), more,
+                    Ticked(name(before, "")), Ticked(name(after, "")), behind.size() == 1 ? "it" : "them"));
+  }
+
+  // How many tensors a number has that none of `own` has: in their place, perhaps.
+  static size_t OthersAt(int64_t number, const Numbers& own, const Sets& sets) {
+    size_t count = 0;
+    for (const auto& [numbers, behind] : sets) {
+      if (!std::binary_search(numbers.begin(), numbers.end(), number)) continue;
+      Numbers both;
+      std::set_intersection(numbers.begin(), numbers.end(), own.begin(), own.end(), std::back_inserter(both));
+      if (both.empty()) count += behind.size();
+    }
+    return count;
   }
 
   template <class Show>
@@ -117,7 +187,7 @@ class Suspicions {
   std::map<std::string, Stored> tensors_;
   std::map<std::pair<std::string, std::string>, ByNumber> kinds_;
   std::map<std::string, std::set<int64_t>> numbers_;  // by what stands before them
-  std::set<std::string> said_;
+  std::set<std::string> said_, lacking_;
   std::vector<std::string> found_;
 };
 

@@ -13,7 +13,8 @@ namespace aoa::draft {
 // Each a sentence with the names concerned.
 //
 // - a number that is left out between numbers that count the same thing;
-// - a tensor that one number lacks and the numbers around it have;
+// - a tensor that one number lacks and the numbers around it have. Numbers of several kinds alternate or take turns, so
+//   only the numbers of its kind count: those that several tensors share, and those that repeat;
 // - tensors that differ in a number only, most of which have one shape or element type and few have another;
 // - tensors without elements.
 std::vector<std::string> SuspicionsOf(const Schema& schema);

@@ -32,7 +32,7 @@ Commands
   aoac digest PATH                          digests of all tensors
   aoac digest RULES.aoa SIDE:PATH [--as SIDE]   the same whatever the layout, under the names of a side (hf)
   aoac digest PATH --md5 | --sha256         of its files, as md5sum and sha256sum print them
-  aoac identify PATH [--rules DIR]          which rule file and side a checkpoint fits
+  aoac identify PATH [--rules DIR] [--config FILE]   which rule file and side a checkpoint fits
   aoac init PATH [--side NAME] [-o FILE]    draft a side from a checkpoint
   aoac import-aoa FILE [-o FILE] [--from-checkpoint PATH]          a rule file from an aoa_config
   aoac fmt FILE... [--check]                format rule files

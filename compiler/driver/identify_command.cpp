@@ -1,4 +1,4 @@
-// aoac identify PATH [--rules DIR] [--json]
+// aoac identify PATH [--rules DIR] [--config FILE] [--json]
 #include "compiler/driver/identify.h"
 
 #include <fmt/format.h>
@@ -16,11 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kUsage = "aoac identify PATH [--rules DIR] [--json]";
+constexpr const char* kUsage = "aoac identify PATH [--rules DIR] [--config FILE] [--json]";
 constexpr size_t kMostShown = 5;  // sides that do not fit
 
 std::string Distance(const Fit& fit) {
-  if (fit.unknown + fit.absent == 0) return "fits by names only";
+  if (fit.Misnamed() == 0) return "fits by names only";
   return fmt::format("{} of its kinds of names unknown, {} absent", fit.unknown, fit.absent);
 }
 
@@ -52,11 +52,24 @@ void PrintJson(const std::vector<Fit>& fits) {
   fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+void NoneFits(const std::string& folder, const Schema& schema, const std::vector<Fit>& fits, Session& session) {
+  auto& d = session.diagnostics.Error(
+      diag::Code::kNoRules, {}, fmt::format("no rule file in {} fits {}", Printable(folder), Printable(schema.path)));
+  if (fits.empty() || fits[0].Misnamed() > 0 || !fits[0].unsized) {
+    d.Help(fmt::format("`aoac init {}` drafts a side for it", Printable(schema.path)));
+    return;
+  }
+  d.Note(fmt::format("all its names are those of side `{}` of {}, but nothing says all of its sizes", fits[0].side,
+                     Printable(fs::path(fits[0].rules).filename().string())));
+  d.Help("`--config FILE` names the configuration of its model");
+}
+
 }  // namespace
 
 Exit RunIdentify(const Arguments& arguments) {
   Session session;
-  Words words = ReadWords("identify", arguments, {{"--rules", true}, {"--json"}}, 1, kUsage, session);
+  Words words =
+      ReadWords("identify", arguments, {{"--rules", true}, {"--config", true}, {"--json"}}, 1, kUsage, session);
   if (session.diagnostics.HasErrors()) return session.Finish();
   std::string folder = words.Has("--rules") ? words.Value("--rules") : ShippedRules();
   std::error_code error;
@@ -69,18 +82,15 @@ Exit RunIdentify(const Arguments& arguments) {
   }
   auto schema = ReadAnyCheckpoint(words.positional[0], 1, session);
   if (!schema) return session.Finish();
-  auto config = ConfigurationOf(*schema, session);
+  auto config =
+      words.Has("--config") ? ReadConfiguration(words.Value("--config"), session) : ConfigurationOf(*schema, session);
   if (session.diagnostics.HasErrors()) return session.Finish();
-  std::vector<Fit> fits = FindFits(folder, *schema, config ? &*config : nullptr);
+  std::vector<Fit> fits = FindFits(folder, *schema, {config ? &*config : nullptr, !words.Has("--config")});
   if (words.Has("--json"))
     PrintJson(fits);
   else
     PrintText(fits);
-  if (fits.empty() || !fits[0].fits)
-    session.diagnostics
-        .Error(diag::Code::kNoRules, {},
-               fmt::format("no rule file in {} fits {}", Printable(folder), Printable(schema->path)))
-        .Help(fmt::format("`aoac init {}` drafts a side for it", Printable(schema->path)));
+  if (fits.empty() || !fits[0].fits) NoneFits(folder, *schema, fits, session);
   return session.Finish();
 }
 

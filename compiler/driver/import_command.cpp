@@ -126,8 +126,8 @@ class Import {
   void Write(const std::string& text) {
     if (out_.empty()) {
       fmt::print("{}", text);
-    } else if (Status status = io::WriteNewFile(out_, text); !status.ok()) {
-      session_.Fail(status);
+    } else {
+      session_.WriteNew(out_, text);
     }
   }
 

@@ -10,7 +10,6 @@
 #include "compiler/driver/words.h"
 #include "compiler/parse/characters.h"
 #include "compiler/parse/parse.h"
-#include "runtime/io/file.h"
 
 namespace aoa::driver {
 namespace {
@@ -53,8 +52,8 @@ Exit RunInit(const Arguments& arguments) {
   std::string formatted = parse::Format(text);
   if (out.empty())
     fmt::print("{}", formatted);
-  else if (Status status = io::WriteNewFile(out, formatted); !status.ok())
-    session.Fail(status);
+  else
+    session.WriteNew(out, formatted);
   return session.Finish();
 }
 

@@ -1,11 +1,7 @@
 // aoac layouts PATH [-o FILE], aoac layouts --needs RANKS [--layout-from PATH] [--layout-to PATH]
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <span>
 
 #include "compiler/core/sharding_needs.h"
 #include "compiler/diag/suggest.h"
@@ -14,8 +10,6 @@
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/words.h"
 #include "runtime/formats/format.h"
-#include "runtime/io/descriptor.h"
-#include "runtime/io/file.h"
 
 namespace aoa::driver {
 namespace {
@@ -52,18 +46,6 @@ void Print(const Shardings& shardings) {
                  ToString(sharding.mesh), CutsText(sharding), again);
     }
   }
-}
-
-// Writes a file that is not there yet.
-Status WriteNew(const std::string& path, const std::string& text) {
-  const std::string what = fmt::format("writing {}", diag::Printable(path));
-  io::Descriptor fd(io::Retry([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
-  if (!fd.open()) return io::SystemFailure(what, errno);
-  io::File file(std::move(fd), path);
-  Status status = file.WriteAt(0, std::as_bytes(std::span(text)));
-  if (status.ok()) status = file.Close();
-  if (!status.ok()) ::unlink(path.c_str());
-  return status;
 }
 
 Exit ShowNeeds(const Words& words, Session& session) {
@@ -108,8 +90,10 @@ Exit RunLayouts(const Arguments& arguments) {
   }
   const std::string out = words.Value("-o");
   auto text = format->WriteLayout(*layout, out);
-  Status status = text.ok() ? WriteNew(out, *text) : text.status();
-  if (!status.ok()) session.Fail(status);
+  if (text.ok())
+    session.WriteNew(out, *text);
+  else
+    session.Fail(text.status());
   return session.Finish();
 }
 

@@ -114,16 +114,31 @@ std::shared_ptr<const Shardings> ReadLayout(const formats::Format& format, const
   return nullptr;
 }
 
-// What the configuration among a source's companions says beyond the source's own.
-void AddCompanion(Source& source, Session& session) {
-  const std::vector<std::string> names = source.format->Companions(source.path);
+namespace {
+
+// What the configuration among a checkpoint's companions says beyond `common`.
+void AddCompanion(const formats::Format& format, const Schema& schema, nlohmann::json& common, Session& session) {
+  const std::vector<std::string> names = format.Companions(schema.path);
   if (std::find(names.begin(), names.end(), kConfigName) == names.end()) return;
-  const std::string path = (fs::path(source.path) / kConfigName).native();
+  const std::string path = (fs::path(schema.path) / kConfigName).native();
   auto text = io::ReadSmallFile(path, kLongestConfiguration);
   if (!text.ok()) return session.Fail(std::move(text).status());
   if (auto config = ParseConfiguration(*text, path, session)) {
-    for (const auto& [key, value] : config->items()) source.common->emplace(key, value);
+    for (const auto& [key, value] : config->items()) common.emplace(key, value);
   }
+}
+
+}  // namespace
+
+std::optional<nlohmann::json> CommonConfigurationOf(const bind::Unit& unit, const bind::Side& side,
+                                                    const Schema& schema, const nlohmann::json* own, Session& session) {
+  const formats::Format& format = *formats::FindFormat(schema.format);
+  std::optional<nlohmann::json> common;
+  if (own) common = bind::CommonConfiguration(unit, side, *own);
+  if (!common && format.StoresConfiguration()) common = own ? *own : nlohmann::json::object();
+  if (common) AddCompanion(format, schema, *common, session);
+  if (!own && common && common->empty()) return std::nullopt;
+  return common;
 }
 
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
@@ -154,22 +169,21 @@ std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, c
   }
   source.schema = *std::move(schema);
   if (!options.config.empty()) {
-    auto text = io::ReadSmallFile(options.config, kLongestConfiguration);
-    if (!text.ok()) {
-      session.Fail(std::move(text).status().WithContext("--config"));
-      return std::nullopt;
-    }
-    source.config = ParseConfiguration(*text, options.config, session);
+    source.config = ReadConfiguration(options.config, session);
   } else {
     source.config = ConfigurationOf(source.schema, session);
-    if (source.config) source.common = bind::CommonConfiguration(unit, *side, *source.config);
-    if (!source.common && source.format->StoresConfiguration())
-      source.common = source.config.value_or(nlohmann::json::object());
-    if (source.common) AddCompanion(source, session);
-    if (!source.config && source.common && source.common->empty()) source.common.reset();
+    const nlohmann::json* own = source.config ? &*source.config : nullptr;
+    source.common = CommonConfigurationOf(unit, *side, source.schema, own, session);
   }
   if (session.diagnostics.HasErrors()) return std::nullopt;
   return source;
+}
+
+std::optional<nlohmann::json> ReadConfiguration(const std::string& path, Session& session) {
+  auto text = io::ReadSmallFile(path, kLongestConfiguration);
+  if (text.ok()) return ParseConfiguration(*text, path, session);
+  session.Fail(std::move(text).status().WithContext("--config"));
+  return std::nullopt;
 }
 
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session) {

@@ -38,10 +38,16 @@ std::shared_ptr<const Shardings> ReadLayout(const formats::Format& format, const
 std::optional<Source> ReadSource(const bind::Unit& unit, const SideSpec& spec, const Options& options,
                                  Session& session);
 
+// The configuration that `--config` names. Nothing and a diagnostic if it cannot be read.
+std::optional<nlohmann::json> ReadConfiguration(const std::string& path, Session& session);
 // Reads a checkpoint of whatever format it is.
 std::optional<Schema> ReadAnyCheckpoint(const std::string& path, int threads, Session& session);
 // Its configuration. Nothing if it carries none, or if a diagnostic was reported.
 std::optional<nlohmann::json> ConfigurationOf(const Schema& schema, Session& session);
+// The same as the rules' dimensions spell it, if `side` spells it otherwise, and what a config.json beside a checkpoint
+// with a configuration of its own adds; nothing if that is all the same. `own` may be null.
+std::optional<nlohmann::json> CommonConfigurationOf(const bind::Unit& unit, const bind::Side& side,
+                                                    const Schema& schema, const nlohmann::json* own, Session& session);
 // Whether its files hold whole tensors, as what is drafted from names and shapes needs. Else a diagnostic.
 bool IsWhole(const Schema& schema, Session& session);
 

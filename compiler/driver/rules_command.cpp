@@ -160,8 +160,8 @@ class RulesCommand {
                                               Code::kMatchesNothing, Code::kCondition};
     diag::Diagnostic* misfit = session_.diagnostics.FirstError(misfits);
     if (!misfit) return;
-    auto better =
-        BetterRules(options_.rules, options_.from->side, source_.schema, source_.config ? &*source_.config : nullptr);
+    auto better = BetterRules(options_.rules, options_.from->side, source_.schema,
+                              {source_.config ? &*source_.config : nullptr, options_.config.empty()});
     if (!better) return;
     // Against the wrong rules there is one thing to say, however many of their tensors are not there.
     diag::Diagnostics kept;
@@ -171,7 +171,7 @@ class RulesCommand {
     session_.diagnostics = std::move(kept);
     misfit = session_.diagnostics.FirstError(misfits);
     misfit->Help(fmt::format("the checkpoint fits side `{}` of {}", better->side, diag::Printable(better->rules)));
-    if (others > 0) misfit->Note(fmt::format("{} more errors are left out", others));
+    if (others > 0) misfit->Note(fmt::format("{} more {} left out", others, others == 1 ? "error is" : "errors are"));
   }
 
   // ------------------------------------------------------------ --emit, --plan

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "compiler/diag/render.h"
+#include "runtime/io/file.h"
 
 namespace aoa::driver {
 namespace {
@@ -47,6 +48,13 @@ Exit ExitOf(Code code) {
 
 void Session::Fail(const Status& status, SourceRange where) {
   diagnostics.Error(CodeOf(status.code()), where, status.message());
+}
+
+void Session::WriteNew(const std::string& path, const std::string& content) {
+  Status status = io::WriteNewFile(path, content);
+  if (status.ok()) return;
+  auto& d = diagnostics.Error(CodeOf(status.code()), {}, status.message());
+  if (status.code() == StatusCode::kUsage) d.Help("delete it, or give another name");
 }
 
 Exit Session::exit() const {

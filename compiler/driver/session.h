@@ -17,6 +17,8 @@ struct Session {
 
   // A failure of the world as a diagnostic, at the words that asked for what failed, if any did.
   void Fail(const Status& status, SourceRange where = {});
+  // Makes the file that `-o` asked for, or fails. None is replaced: people go on writing in what commands draft.
+  void WriteNew(const std::string& path, const std::string& content);
   // A mistake on the command line.
   diag::Diagnostic& Misuse(std::string message) {
     return diagnostics.Error(diag::Code::kCommandLine, {}, std::move(message));

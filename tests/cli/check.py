@@ -101,7 +101,7 @@ COMMANDS = [
     ("identify nowhere", 1, "nowhere does not exist"),
     ("init", 2, "one path is needed"),
     ("init in", 0, r"w +\[x4 x6\]"),
-    ("init in -o r.aoa", 2, "r.aoa exists"),
+    ("init in -o r.aoa", 2, "r.aoa exists.*delete it, or give another name"),
     ("init in -o no/folder/x.aoa", 3, "no/folder"),
     ("init in --side a-b", 2, "no name of a side"),
     ("init in --side", 2, "--side: a value is missing"),
