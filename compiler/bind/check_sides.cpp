@@ -116,12 +116,7 @@ class SideChecker {
     if (std::find(axes_.begin(), axes_.end(), name.text) != axes_.end()) return true;
     auto& d = diagnostics_.Error(Code::kMeshAxis, name.where,
                                  fmt::format("side `{}` has no mesh axis `{}` {}", side_.name, name.text, what));
-    if (auto near = diag::Nearest(name.text, axes_))
-      d.Help(fmt::format("there is `{}`", *near));
-    else if (axes_.empty())
-      d.Help(fmt::format("a line `mesh {}` declares it", name.text));
-    else
-      d.Help(fmt::format("its axes are {}", diag::Enumerate(axes_)));
+    HelpWithAxes(d, name.text, axes_);
     return false;
   }
 
@@ -297,6 +292,24 @@ class SideChecker {
 };
 
 }  // namespace
+
+void HelpWithAxes(diag::Diagnostic& d, const std::string& name, const std::vector<std::string>& axes) {
+  auto lower = [](std::string text) {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text;
+  };
+  auto same = std::find_if(axes.begin(), axes.end(), [&](const std::string& a) { return lower(a) == lower(name); });
+  std::vector<std::string> shown;
+  for (const std::string& axis : axes) shown.push_back("`" + axis + "`");
+  if (axes.empty())
+    d.Help(fmt::format("a line `mesh {}` declares it", diag::Printable(name)));
+  else if (same != axes.end())
+    d.Help(fmt::format("there is `{}`: capitals count", *same));
+  else if (axes.size() == 1)
+    d.Help(fmt::format("there is {}", shown[0]));
+  else
+    d.Help(fmt::format("its axes are {}", diag::Enumerate(shown, 16)));
+}
 
 std::vector<std::string> MeshAxesOf(const Side& side) {
   std::vector<std::string> out;

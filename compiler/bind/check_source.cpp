@@ -124,7 +124,7 @@ std::optional<Shape> Binder::BlockShape(const Tensor& tensor, const TensorType& 
       dealt.push_back({p.variable, &p.deal.stages[static_cast<size_t>(stages[i])]});
   }
   auto expected = LocalShape(type, end.mesh, end.mesh.Coordinates(file.rank), dealt, &problem);
-  if (!expected) ReportCut(problem, end.mesh, name, where, diagnostics_);
+  if (!expected) ReportCut(problem, type, end.mesh, name, where, diagnostics_);
   return expected;
 }
 

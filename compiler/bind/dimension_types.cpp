@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace aoa::bind {
 
 namespace {
@@ -123,6 +125,15 @@ TensorType Dimensions::Lower(const ast::Type& type, size_t end, int& any) {
       CopyCuts(out.stored->back(), out.axes);
     }
   }
+  return out;
+}
+
+TensorType Dimensions::LowerAtSize(const ast::Type& type, size_t end, int& any, const std::string& mesh_axis,
+                                   int64_t size) {
+  int64_t& own = ends_[end].mesh_sizes.at(mesh_axis);
+  const int64_t before = std::exchange(own, size);
+  TensorType out = Lower(type, end, any);
+  own = before;
   return out;
 }
 

@@ -78,6 +78,8 @@ class Dimensions {
   };
   Axis Lower(const ast::Axis& axis, size_t end, int& any, const Trial* trial = nullptr);
   TensorType Lower(const ast::Type& type, size_t end, int& any);
+  // The same as if an axis of the end's mesh had another size.
+  TensorType LowerAtSize(const ast::Type& type, size_t end, int& any, const std::string& mesh_axis, int64_t size);
 
   // The symbols that an axis depends on, aliases expanded; of paddings all, what is padded alone, or none.
   enum class Paddings { kWhole, kPadded, kNone };

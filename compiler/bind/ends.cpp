@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <deque>
 #include <numeric>
 
@@ -23,10 +24,10 @@ void UnknownAxis(const Side& side, const std::string& axis, const char* option, 
   auto& d =
       diagnostics.Error(Code::kCommandLine, {},
                         fmt::format("{}: side `{}` has no mesh axis `{}`", option, side.name, diag::Printable(axis)));
-  if (auto near = diag::Nearest(axis, axes))
-    d.Help(fmt::format("there is `{}`", *near));
-  else if (!axes.empty())
-    d.Help(fmt::format("its axes are {}", diag::Enumerate(axes)));
+  if (axes.empty())
+    d.Found("the side has no mesh");
+  else
+    HelpWithAxes(d, axis, axes);
 }
 
 std::vector<std::string> AxesOf(const Schema& schema) {
@@ -373,10 +374,23 @@ MeshSizes MeshSizesOf(const Side& side, const Shardings& shardings) {
   return sizes;
 }
 
-void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& tensor, SourceRange where,
-               diag::Diagnostics& diagnostics) {
+namespace {
+
+// The cut axis without its cut, by its own name where it stands for others.
+std::string Written(const Axis& node) {
+  std::string_view words = node.where.text();
+  words = words.substr(0, words.find('@'));
+  auto in_name = [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)); };
+  const bool name = !words.empty() && std::all_of(words.begin(), words.end(), in_name);
+  return name ? std::string(words) : ToString(WithoutCuts(node));
+}
+
+}  // namespace
+
+void ReportCut(const CutProblem& problem, const TensorType& type, const Mesh& mesh, const std::string& tensor,
+               SourceRange where, diag::Diagnostics& diagnostics) {
   const std::string& axis = mesh.axis(problem.mesh_axis).name;
-  std::string node = ToString(WithoutCuts(*problem.node));
+  std::string node = Written(*problem.node);
   auto& d = diagnostics.Error(Code::kCut, problem.node->where ? problem.node->where : where,
                               fmt::format("`{}` of `{}` does not divide into {} blocks ({} = {})", node, tensor,
                                           problem.parts, axis, problem.parts));
@@ -384,7 +398,11 @@ void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& t
                       problem.extent % problem.parts));
   d.Help(fmt::format("{} = {} would do, or a multiple of {} (blocks are then repeated)", axis,
                      SizesThatDivide(problem.extent, 1), problem.extent));
-  d.Help(fmt::format("`{}@{}~ceil` and `{}@{}~front` cut unevenly", node, axis, node, axis));
+  // Frameworks pad whole axes, as of vocabularies, never a factor of one.
+  bool plain = problem.node->kind == Axis::Kind::kVariable && problem.node->cuts.size() == 1 &&
+               std::any_of(type.axes.begin(), type.axes.end(), [&](const Axis& a) { return &a == problem.node; });
+  d.Help(fmt::format("`{}@{}~ceil` and `{}@{}~front` cut unevenly{}", node, axis, node, axis,
+                     plain ? fmt::format(", `pad({}, {})@{}` pads first", node, axis, axis) : ""));
 }
 
 // Every round deals as many; what is left of a round's even division goes to its first or last stages, one each.

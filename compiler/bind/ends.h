@@ -43,8 +43,8 @@ MeshSizes MeshSizesOf(const Side& side, const Shardings& shardings);
 std::optional<Deal> MakeDeal(const Placement& placement, int64_t extent, size_t end, Dimensions& dimensions,
                              diag::Diagnostics& diagnostics);
 
-// A cut of `tensor` that does not divide: which, of what, and the sizes that would do.
-void ReportCut(const CutProblem& problem, const Mesh& mesh, const std::string& tensor, SourceRange where,
-               diag::Diagnostics& diagnostics);
+// A cut of `tensor`, of this type, that does not divide: which, of what, and the sizes that would do.
+void ReportCut(const CutProblem& problem, const TensorType& type, const Mesh& mesh, const std::string& tensor,
+               SourceRange where, diag::Diagnostics& diagnostics);
 
 }  // namespace aoa::bind

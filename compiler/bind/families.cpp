@@ -330,8 +330,15 @@ void Binder::ReportUndecided() {
     }
     const ast::Expr* undecided = nullptr;
     if (RangesOf(context, dimensions.ScopeAt(end), diagnostics_, &undecided)) return false;
-    diagnostics_.Error(Code::kUnknownDimension, undecided->where,
-                       fmt::format("`{}`, which a range depends on, is not known", ToString(*undecided)));
+    auto& d = diagnostics_.Error(Code::kUnknownDimension, undecided->where,
+                                 fmt::format("`{}`, which a range depends on, is not known", ToString(*undecided)));
+    std::set<std::string> names;
+    NamesIn(*undecided, names);
+    std::erase_if(names, [&](const std::string& name) { return scope.name(name, undecided->where).known(); });
+    if (!names.empty()) {
+      d.Help(fmt::format("a configuration key, `-D {}=...`, or numbers in names outside this loop fix it",
+                         *names.begin()));
+    }
     return true;
   };
   for (const PendingDeclaration& p : pending_) {

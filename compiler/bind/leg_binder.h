@@ -72,6 +72,7 @@ class LegBinder {
   const Tensor& TensorAt(TensorId ref) const;
   const TensorType* TypeAt(TensorId ref) const;
   bool IsTyped(TensorId ref, const Operand& operand) const;
+  bool IsTyped(const Bound& bound, bool in);
 
   std::optional<uint32_t> ViewFor(const std::vector<Bound>& in, const std::vector<Bound>& out,
                                   std::vector<uint32_t>& out_types);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/bind/binder.h"
+#include "compiler/bind/reach.h"
 #include "compiler/diag/suggest.h"
 
 namespace aoa::bind {
@@ -18,6 +19,14 @@ bool LegBinder::IsTyped(TensorId ref, const Operand& operand) const {
   if (tensor.family == kNoFamily) return false;
   const Family& family = program_.ends[ref & kResult ? leg_ + 1 : leg_].families[tensor.family];
   return family.type && !(family.partner_type && (ref & kResult));  // a result has a shape, no type of a partner
+}
+
+bool LegBinder::IsTyped(const Bound& bound, bool in) {
+  if (bound.blank || bound.names.empty()) return true;
+  if (in) return bound.tensors.empty() || IsTyped(bound.tensors[0], *bound.use->operand);
+  if (bound.use->operand->node->type) return true;
+  uint32_t family = FamilyFor(leg_ + 1, bound.names[0], bound.use);
+  return family != kNoFamily && program_.ends[leg_ + 1].families[family].type;
 }
 
 std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const std::vector<Bound>& out,
@@ -54,14 +63,8 @@ std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const s
   }
   bool positional = transposed || attributes_.permute || attributes_.reshape || attributes_.fused != Fused::kNone ||
                     (attributes_.axis && (in_count > 1 || out_count > 1));
-  auto typed_out = [&](const Bound& bound) {
-    if (bound.blank || bound.use->operand->node->type || bound.names.empty()) return true;
-    uint32_t family = FamilyFor(leg_ + 1, bound.names[0], bound.use);
-    return family != kNoFamily && program_.ends[leg_ + 1].families[family].type;
-  };
-  bool typed = std::all_of(out.begin(), out.end(), typed_out) && std::all_of(in.begin(), in.end(), [&](const Bound& b) {
-                 return b.blank || b.tensors.empty() || IsTyped(b.tensors[0], *b.use->operand);
-               });
+  bool typed = std::all_of(out.begin(), out.end(), [&](const Bound& b) { return IsTyped(b, false); }) &&
+               std::all_of(in.begin(), in.end(), [&](const Bound& b) { return IsTyped(b, true); });
   std::optional<RuleView> view;
   if (!positional && typed)
     view = TypedView(in, out, out_types);
@@ -79,11 +82,18 @@ std::optional<uint32_t> LegBinder::ViewFor(const std::vector<Bound>& in, const s
 }
 
 void LegBinder::ReportUntypedList(const std::vector<Bound>& in, const std::vector<Bound>& out) {
-  std::vector<std::string> counts;
   auto& d = diagnostics_.Error(Code::kUntypedList, line_->statement->node->where,
                                fmt::format("{} tensor{} and {} tensor{}, not all of which have types", in.size(),
                                            in.size() == 1 ? "" : "s", out.size(), out.size() == 1 ? "" : "s"));
   d.Expected("types on both sides, `axis=`, or `copy`");
+  for (bool inward : {true, false}) {
+    for (const Bound& bound : inward ? in : out) {
+      if (IsTyped(bound, inward)) continue;
+      d.Found(fmt::format("`{}` has no type", diag::Printable(bound.names[0])));
+      SayNotDeclared(program_, inward ? leg_ : leg_ + 1, bound.names[0], d);
+      return;
+    }
+  }
 }
 
 // The type of an operand at an end. `any` counts the `_` axes of one side of the statement.

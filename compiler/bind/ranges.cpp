@@ -27,9 +27,7 @@ bool Restrict(Range& range, const Guard& guard, const Scope& scope, diag::Diagno
   }
   std::vector<int64_t> fails;
   for (int64_t n = range.first; n < range.end; ++n) {
-    Scope at = scope;
-    at.variable = [n](const std::string&) { return Value::Whole(n); };
-    Value value = Evaluate(*guard.condition, at, Arithmetic::kReal);
+    Value value = ForNumber(guard, n, scope);
     if (value.kind == Value::Kind::kFailed) {
       diagnostics.Error(Code::kCondition, guard.condition->where, "the condition cannot be decided")
           .Found(value.failure->message);
@@ -73,21 +71,33 @@ void Range::IntersectWith(const Range& other) {
 
 const std::string* VariableOf(const Guard& guard) { return VariableIn(*guard.condition); }
 
+std::optional<Range> BoundsOf(const VariableRange& loop, const Scope& scope, const ast::Expr** undecided) {
+  Range bounds;
+  for (auto [e, bound] : {std::pair(loop.from.get(), &bounds.first), std::pair(loop.to.get(), &bounds.end)}) {
+    Value value = Evaluate(*e, scope, Arithmetic::kExact);
+    if (!value.known() || !value.integer) {
+      if (undecided) *undecided = e;
+      return std::nullopt;
+    }
+    *bound = std::max<int64_t>(0, *value.integer);  // names have no negative numbers
+  }
+  return bounds;
+}
+
+Value ForNumber(const Guard& guard, int64_t number, const Scope& scope) {
+  Scope at = scope;
+  at.variable = [number](const std::string&) { return Value::Whole(number); };
+  return Evaluate(*guard.condition, at, Arithmetic::kReal);
+}
+
 std::optional<Ranges> RangesOf(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics,
                                const ast::Expr** undecided) {
   Ranges out;
   for (const VariableRange& range : context.ranges) {
-    Range bounds;
-    for (auto [e, bound] : {std::pair(range.from.get(), &bounds.first), std::pair(range.to.get(), &bounds.end)}) {
-      Value value = Evaluate(*e, scope, Arithmetic::kExact);
-      if (!value.known() || !value.integer) {
-        if (undecided) *undecided = e;
-        return std::nullopt;
-      }
-      *bound = std::max<int64_t>(0, *value.integer);  // names have no negative numbers
-    }
-    auto [it, added] = out.emplace(range.variable.text, bounds);
-    if (!added) it->second.IntersectWith(bounds);
+    auto bounds = BoundsOf(range, scope, undecided);
+    if (!bounds) return std::nullopt;
+    auto [it, added] = out.emplace(range.variable.text, *bounds);
+    if (!added) it->second.IntersectWith(*bounds);
   }
   for (const Guard& guard : context.guards) {
     const std::string* variable = VariableOf(guard);

@@ -33,6 +33,12 @@ using Ranges = std::map<std::string, Range>;
 // The variable whose numbers a guard asks about, or null: then it is a condition of the file.
 const std::string* VariableOf(const Guard& guard);
 
+// What a `for` says. Nothing while a bound depends on something unknown; `undecided` receives it.
+std::optional<Range> BoundsOf(const VariableRange& loop, const Scope& scope, const ast::Expr** undecided = nullptr);
+
+// What a condition about `$l` is for a number; it may be unknown, or have failed.
+Value ForNumber(const Guard& guard, int64_t number, const Scope& scope);
+
 // The ranges of a line. Nothing while a bound or a condition depends on something unknown; `undecided` receives it.
 // Conditions that cannot be evaluated are reported, and false.
 std::optional<Ranges> RangesOf(const Context& context, const Scope& scope, diag::Diagnostics& diagnostics,

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compiler/bind/binder.h"
+#include "compiler/bind/reach.h"
 #include "compiler/diag/suggest.h"
 
 namespace aoa::bind {
@@ -93,12 +94,13 @@ bool Binder::NamesToExtents() {
       while (numbers->contains(gap)) ++gap;
       Assignment values;
       for (const std::string& v : example->pattern.Variables()) values[v] = v == variable ? gap : 0;
-      diagnostics_
-          .Error(Code::kMissing, example->where,
-                 fmt::format("`{}` is missing", diag::Printable(example->pattern.Spell(values))))
-          .Found(fmt::format("the numbers of `{}` in the names of {} go up to {}, {} of them are there", variable,
-                             schema_.path, extent - 1, numbers->size()))
-          .Expected(fmt::format("every number from 0 to {}", extent - 1));
+      auto& d = diagnostics_.Error(Code::kMissing, example->where,
+                                   fmt::format("`{}` is missing", diag::Printable(example->pattern.Spell(values))));
+      d.Found(fmt::format("the numbers of `{}` in the names of {} go up to {}, {} of them are there", variable,
+                          schema_.path, extent - 1, numbers->size()));
+      d.Expected(fmt::format("every number from 0 to {}", extent - 1));
+      if (auto spelled = SpelledFromOne(example->pattern, variable, *numbers))
+        d.Help(fmt::format("the numbers of `{}` begin at 1: `{}`", variable, *spelled));
       extent = gap;  // what is beyond the gap follows from it
     }
     if (extent > 10'000'000) extent = 10'000'000;

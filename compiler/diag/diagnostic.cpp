@@ -45,6 +45,14 @@ Diagnostic* Diagnostics::FirstError(const std::vector<Code>& codes) {
   return nullptr;
 }
 
+Diagnostic* Diagnostics::LastError(Code code) {
+  const Diagnostic* last = nullptr;
+  for (const Diagnostic* d : Sorted()) {
+    if (d->severity == Severity::kError && d->code == code) last = d;
+  }
+  return last ? &all_[static_cast<size_t>(last - all_.data())] : nullptr;
+}
+
 std::vector<const Diagnostic*> Diagnostics::Sorted() const {
   std::map<const SourceFile*, size_t> order;
   for (const Diagnostic& d : all_) {

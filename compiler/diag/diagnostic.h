@@ -90,6 +90,8 @@ class Diagnostics {
   const std::vector<Diagnostic>& all() const { return all_; }
   // The first error with one of these codes, to say more about it; null if there is none.
   Diagnostic* FirstError(const std::vector<Code>& codes);
+  // The error with a code that a reader meets last; null if there is none.
+  Diagnostic* LastError(Code code);
   // In the order in which a reader meets their places: by file (first use), then position; those without place last.
   std::vector<const Diagnostic*> Sorted() const;
 

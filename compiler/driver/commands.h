@@ -13,6 +13,7 @@ using Arguments = std::vector<std::string>;
 Exit RunRules(const Arguments& arguments);  // aoac RULES.aoa ...: check, --run, --plan, --emit
 Exit RunLayouts(const Arguments& arguments);
 Exit RunInspect(const Arguments& arguments);
+Exit RunExplain(const Arguments& arguments);
 Exit RunDiff(const Arguments& arguments);
 Exit RunDigest(const Arguments& arguments);
 Exit RunFmt(const Arguments& arguments);

@@ -37,6 +37,7 @@ Commands
   aoac import-aoa FILE [-o FILE] [--from-checkpoint PATH]          a rule file from an aoa_config
   aoac fmt FILE... [--check]                format rule files
   aoac formats                              list the file formats
+  aoac explain CODE                         what a message means, with an example: aoac explain AOA0602
   aoac layouts PATH [-o FILE]               how a layout file cuts tensors; -o writes it as one file (.json, .ckpt)
   aoac layouts --needs 0-7 [--layout-from PATH] [--layout-to PATH]
                                             the source ranks that it takes to write these ranks

@@ -34,15 +34,28 @@ constexpr Command kCommands[] = {
     {"formats", aoa::driver::RunFormats}, {"import-aoa", aoa::driver::RunImport},
     {"init", aoa::driver::RunInit},       {"identify", aoa::driver::RunIdentify},
     {"lsp", aoa::driver::RunLsp},         {"layouts", aoa::driver::RunLayouts},
+    {"explain", aoa::driver::RunExplain},
 };
 
-// A command with a name like `word`, if `word` is no file.
-std::optional<std::string> NearCommand(const std::string& word) {
+// Whether a first word is neither a file nor what one would be called.
+bool IsNoFile(const std::string& word, const std::vector<std::string>& commands) {
   std::error_code error;
-  if (std::filesystem::exists(word, error)) return std::nullopt;
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) names.emplace_back(command.name);
-  return aoa::diag::Nearest(word, names);
+  if (std::filesystem::exists(word, error) || word.starts_with("-")) return false;
+  return word.find_first_of("./") == std::string::npos || aoa::diag::Nearest(word, commands);
+}
+
+Exit NoSuchCommand(const Arguments& words, const std::vector<std::string>& commands) {
+  aoa::driver::Session session;
+  auto& d =
+      session.Misuse(fmt::format("there is no command `{}`, nor a rule file of this name", aoa::Printable(words[0])));
+  auto rules = std::find_if(words.begin(), words.end(), [](const std::string& word) { return word.ends_with(".aoa"); });
+  if (auto near = aoa::diag::Nearest(words[0], commands)) d.Help(fmt::format("there is `{}`", *near));
+  if (rules != words.end()) {
+    d.Help(fmt::format("`aoac {0}` checks that file, `aoac {0} --run --from SIDE:PATH --to SIDE:PATH` converts",
+                       aoa::Printable(*rules)));
+  }
+  d.Note(fmt::format("the commands are {}", aoa::diag::Enumerate(commands, commands.size())));
+  return session.Finish();
 }
 
 Exit Dispatch(const Arguments& words) {
@@ -61,12 +74,9 @@ Exit Dispatch(const Arguments& words) {
   for (const Command& command : kCommands) {
     if (words[0] == command.name) return command.run(Arguments(words.begin() + 1, words.end()));
   }
-  if (auto near = NearCommand(words[0])) {
-    aoa::driver::Session session;
-    session.Misuse(fmt::format("there is no command `{}`, nor a rule file of this name", aoa::Printable(words[0])))
-        .Help(fmt::format("there is `{}`", *near));
-    return session.Finish();
-  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  if (IsNoFile(words[0], names)) return NoSuchCommand(words, names);
   return aoa::driver::RunRules(words);
 }
 

@@ -13,6 +13,7 @@
 #include "compiler/plan/memory.h"
 #include "compiler/plan/programs.h"
 #include "compiler/plan/scales.h"
+#include "compiler/plan/sizes.h"
 #include "compiler/plan/source_blocks.h"
 
 namespace aoa::plan {
@@ -43,6 +44,7 @@ class Builder {
   std::optional<Plan> Build(const LayOut& lay_out, const std::vector<int64_t>& ranks) {
     plan_.chains.emplace_back();
     auto content = MakeContent(program_, index_, schema_, to_layouts_, ranks, resources_.cuts, diagnostics_);
+    HelpWithSizes(program_, to_layouts_.refused(), diagnostics_);
     if (!content || diagnostics_.HasErrors()) return std::nullopt;
     auto layout = lay_out(content->target);
     if (!layout) return std::nullopt;

@@ -266,7 +266,10 @@ const Layout* Layouts::Of(bind::TensorId id) {
     CutProblem problem;
     auto layout = cuts == Shardings::kNone ? Make(end_.types[type], end_.mesh, flat, &problem)
                                            : MakeSharded(end_.types[type], cuts, name, where);
-    if (!layout && cuts == Shardings::kNone) bind::ReportCut(problem, end_.mesh, name, where, diagnostics_);
+    if (!layout && cuts == Shardings::kNone) {
+      bind::ReportCut(problem, end_.types[type], end_.mesh, name, where, diagnostics_);
+      refused_.push_back({problem.mesh_axis, problem.extent});
+    }
     if (layout) Check(layout, end_.types[type], name, where);
     it = layouts_.emplace(std::tuple(type, flat, cuts), std::move(layout)).first;
   }

@@ -43,6 +43,13 @@ class Layouts {
   // Reports a tensor whose ranks do not hold all of it. False if `held`, by block, lacks one that has elements.
   bool CheckHeld(const Layout& layout, const std::vector<bool>& held, const std::string& name, SourceRange where);
 
+  // The cuts that do not divide, of all layouts so far.
+  struct Refused {
+    size_t mesh_axis = 0;
+    int64_t extent = 0;
+  };
+  const std::vector<Refused>& refused() const { return refused_; }
+
   // A layout of another mesh, for trying sizes: nothing if a cut does not divide.
   static std::optional<Layout> Try(const bind::End& end, const Mesh& mesh, const TensorType& type);
 
@@ -55,6 +62,7 @@ class Layouts {
 
   const bind::End& end_;
   diag::Diagnostics& diagnostics_;
+  std::vector<Refused> refused_;
   // By type, whether it is flat, and the number of cuts that a layout gives.
   std::map<std::tuple<uint32_t, bool, uint32_t>, std::optional<Layout>> layouts_;
 };

@@ -25,6 +25,7 @@ MapChecker::MapChecker(const bind::Unit& unit, const bind::Map& map, diag::Diagn
 }
 
 void MapChecker::Check() {
+  if (!CheckEnds()) return;
   for (const Statement& statement : map_.statements) {
     attributes_ = bind::ReadAttributes(*statement.node, diagnostics_);
     if (CheckForm(statement)) CheckTypes(statement);
@@ -56,7 +57,72 @@ bool MapChecker::MayBeDeclared(const Side& side, const Operand& operand) {
                      [&](const Declaration& d) { return d.pattern.HasExtent() || d.pattern.Match(sample); });
 }
 
+// Whether a name may be of a side.
+bool MapChecker::Knows(const Side& side, const Operand& operand) const {
+  return !DeclarationsOf(side, operand).empty() || MayBeDeclared(side, operand);
+}
+
+namespace {
+
+// Whether patterns are equal but for the names of their variables.
+bool SameButForVariables(const bind::Pattern& a, const bind::Pattern& b) {
+  if (a.parts.size() != b.parts.size()) return false;
+  std::map<std::string, std::string> there, back;
+  for (size_t i = 0; i < a.parts.size(); ++i) {
+    const bind::PatternPart &x = a.parts[i], &y = b.parts[i];
+    if (x.kind != y.kind || x.offset != y.offset || x.width != y.width || x.expression || y.expression) return false;
+    if (x.kind != bind::PatternPart::Kind::kVariable) {
+      if (x.text != y.text) return false;
+    } else if (there.emplace(x.text, y.text).first->second != y.text ||
+               back.emplace(y.text, x.text).first->second != x.text) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+// The declaration whose type all names of an operand have, though it spells them with other variables: no other line
+// of the side may have one of them.
+const Declaration* MapChecker::Renamed(const Side& side, const Operand& operand) const {
+  if (operand.node->blank || operand.node->type || operand.pattern.IsPlain() || operand.pattern.HasStar() ||
+      operand.pattern.HasExtent() || !DeclarationsOf(side, operand).empty())
+    return nullptr;
+  const Declaration* found = nullptr;
+  for (const Declaration& d : side.declarations) {
+    if (SameButForVariables(operand.pattern, d.pattern)) found = &d;
+  }
+  if (!found || !found->context.guards.empty()) return nullptr;
+  bool alone = std::none_of(side.declarations.begin(), side.declarations.end(),
+                            [&](const Declaration& d) { return &d != found && MayMean(operand.pattern, d.pattern); });
+  return alone ? found : nullptr;
+}
+
 // ---------------------------------------------------------------- coverage
+
+// Whether the map has the names of its sides where they belong. If all stand on the other end, that is all there is to
+// say.
+bool MapChecker::CheckEnds() {
+  bool swapped[2] = {false, false};
+  for (const Statement& s : map_.statements) {
+    for (bool is_left : {true, false}) {
+      for (const Operand& o : is_left ? s.left : s.right) {
+        if (o.node->blank) continue;
+        const bool own = Knows(is_left ? left_ : right_, o), other = Knows(is_left ? right_ : left_, o);
+        if (!other) return true;  // a name that both have says nothing
+        swapped[is_left] |= !own;
+      }
+    }
+  }
+  if (!swapped[0] || !swapped[1] || map_.where.empty()) return true;
+  diagnostics_
+      .Error(Code::kNotProduced, map_.where.back(),
+             fmt::format("the names on the left of this map are of side `{}`, those on the right of side `{}`",
+                         map_.right, map_.left))
+      .Help(fmt::format("`map {} <-> {}` swaps the ends", map_.right, map_.left));
+  return false;
+}
 
 // A tensor that a side always has must be in some statement of each of its maps.
 void MapChecker::CheckMentions(const Side& side, bool is_left) {

@@ -286,7 +286,21 @@ const ast::Type* MapChecker::TypeUnder(const Side& side, const Operand& o, const
     if (found) return nullptr;  // of several ranges: the numbers decide
     found = d;
   }
+  if (!found) found = Renamed(side, o);
   return found && found->node->type ? &*found->node->type : nullptr;
+}
+
+// Names that have a type by a declaration with other variables.
+void MapChecker::NoteRenamed(const Statement& s, diag::Diagnostics& found) const {
+  diag::Diagnostic* d = found.FirstError({Code::kPieceMismatch, Code::kPieceCount});
+  if (!d) return;
+  for (const auto* operands : {&s.left, &s.right}) {
+    const Side& side = SideOf(s, *operands);
+    for (const Operand& o : *operands) {
+      if (const Declaration* renamed = Renamed(side, o))
+        d->Note(fmt::format("side `{}` declares `{}` as `{}`", side.name, o.pattern.text(), renamed->pattern.text()));
+    }
+  }
 }
 
 bool MapChecker::TypesMatch(const Statement& s, const Outcomes& outcomes, diag::Diagnostics& found) {
@@ -302,6 +316,7 @@ bool MapChecker::TypesMatch(const Statement& s, const Outcomes& outcomes, diag::
     return ok;
   }
   bool ok = Match(*view, s.node->where, s.flipped ? "right" : "left", s.flipped ? "left" : "right", found).has_value();
+  if (!ok) NoteRenamed(s, found);
   return ok && CheckNormalize(s, *view, found);
 }
 

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 
+#include "compiler/bind/reach.h"
 #include "compiler/diag/suggest.h"
 
 namespace aoa::prove {
 namespace {
+
+constexpr size_t kMostExplained = 1000;  // tensors that are asked what leaves them out
 
 std::string Shown(const std::string& name) { return "`" + diag::Printable(name) + "`"; }
 
@@ -66,14 +69,24 @@ void Prover::ReportMissing(size_t leg, const Missing& missing) {
     bool itself = missing.read.file == where.file && missing.read.begin == where.begin;  // a side to itself
     if (!itself) d.Also(missing.read, "read here");
   }
-  SuggestNear(end.NameOf(missing.tensors.front()), end, d);
+  const std::string& name = end.NameOf(missing.tensors.front());
+  const uint32_t index = end.tensors[missing.tensors.front()].family;
+  const Family* family = index == kNoFamily ? nullptr : &end.families[index];
+  if (family) bind::SayLast(program_, leg, *family, name, end.NameOf(missing.tensors.back()), d);
+  if (family && leg == 0) bind::SayNumbersFromOne(end, *family, name, d);
+  SuggestNear(name, end, family, d);
 }
 
-void Prover::SuggestNear(const std::string& name, const End& end, diag::Diagnostic& d) {
+// The tensor whose name is nearest. Beside a declared family it is one that no other line has: their names are right.
+void Prover::SuggestNear(const std::string& name, const End& end, const Family* family, diag::Diagnostic& d) {
   if (++suggestions_ > 5) return;
   std::vector<std::string> known;
   for (TensorId id = 0; id < end.tensors.size() && known.size() < 20'000; ++id) {
-    if (end.tensors[id].present && end.tensors[id].role < 0) known.push_back(end.NameOf(id));
+    if (!end.tensors[id].present || end.tensors[id].role >= 0) continue;
+    auto spells = [&](const Family& f) { return f.pattern.Match(end.NameOf(id)).has_value(); };
+    bool taken = family &&
+                 (end.tensors[id].family != kNoFamily || std::any_of(end.families.begin(), end.families.end(), spells));
+    if (!taken) known.push_back(end.NameOf(id));
   }
   if (auto near = diag::Nearest(name, known)) d.Help(fmt::format("there is {}", Shown(*near)));
 }
@@ -87,7 +100,7 @@ void Prover::ReportNothing(size_t leg, const Rule& rule) {
     auto& d = diagnostics_.Error(Code::kMatchesNothing, rule.where,
                                  fmt::format("`{}` matches no tensor of {}", name,
                                              leg == 0 ? "the source" : fmt::format("side `{}`", end.side->name)));
-    SuggestNear(name, end, d);
+    SuggestNear(name, end, nullptr, d);
     d.Help("`optional` after the statement lets its tensors be absent");
     return;
   }
@@ -159,11 +172,25 @@ void Prover::CheckConsumed(size_t leg) {
       fmt::format("{} tensor{} of side `{}` {} read by no statement: {}", left.size(), left.size() == 1 ? "" : "s",
                   end.side->name, left.size() == 1 ? "is" : "are", diag::Enumerate(names, 8)));
   d.Expected("every tensor of the source read or dropped");
+  if (SayLeftOut(leg, left, d)) return;
   std::string name = diag::Printable(end.NameOf(left[0]));
   d.Help(fmt::format("`{}` drops it", l.backwards ? "_ <- " + name : name + " -> _"));
   std::vector<std::string> patterns;
   for (const Family& f : end.families) patterns.push_back(f.pattern.text());
   if (auto near = diag::Nearest(end.NameOf(left[0]), patterns)) d.Help(fmt::format("the rules have `{}`", *near));
+}
+
+// The loop, condition or extent that leaves a tensor out of the lines that would name it. False if it is of another one
+// than the first.
+bool Prover::SayLeftOut(size_t leg, const std::vector<TensorId>& left, diag::Diagnostic& d) const {
+  const End& end = program_.ends[leg];
+  for (size_t i = 0; i < left.size() && i < kMostExplained; ++i) {
+    const std::string& name = end.NameOf(left[i]);
+    bool said = bind::SayNotDeclared(program_, leg, name, d);
+    said |= bind::SayNotStated(program_, leg, true, name, d);
+    if (said) return i == 0;
+  }
+  return false;
 }
 
 // Block scales go where their weight goes, if the target has a place for them.
@@ -232,6 +259,7 @@ std::optional<Prover::Bounds> Prover::BoundsOf(size_t e, const Family& family) {
 
 void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& bounds) {
   const End& end = program_.ends[leg + 1];
+  std::string first;
   std::vector<std::string> names;
   bind::Assignment values;
   std::vector<int64_t> at(bounds.size(), 0);
@@ -241,6 +269,7 @@ void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& b
     TensorId id = end.Find(name);
     if (id == kNoTensor || !(end.tensors[id].present || end.tensors[id].where)) {
       if (ReportAgainst(leg, name, false)) return;
+      if (names.empty()) first = name;
       names.push_back(Shown(name));
     }
     more = false;
@@ -256,6 +285,7 @@ void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& b
                                fmt::format("no statement makes {}", diag::Enumerate(names, 8)));
   d.Label("declared here");
   d.Expected(fmt::format("every tensor of side `{}` made once", end.side->name));
+  if (bind::SayNotStated(program_, leg, false, first, d)) return;
   d.Help("`optional` after a declaration lets it be absent, `_ -> NAME` creates it");
 }
 

@@ -35,6 +35,8 @@ class MapChecker {
   // declarations
   std::vector<const Declaration*> DeclarationsOf(const Side& side, const Operand& operand) const;
   static bool MayBeDeclared(const Side& side, const Operand& operand);
+  bool Knows(const Side& side, const Operand& operand) const;
+  const Declaration* Renamed(const Side& side, const Operand& operand) const;
 
   // form
   bool CheckForm(const Statement& s);
@@ -53,6 +55,7 @@ class MapChecker {
   std::optional<bind::RuleView> ViewOf(const Statement& s, const Outcomes& outcomes);
   int64_t StackedExtent(const Statement& s, size_t end, const std::string& variable);
   const ast::Type* TypeUnder(const Side& side, const Operand& o, const Outcomes& outcomes) const;
+  void NoteRenamed(const Statement& s, diag::Diagnostics& found) const;
   bool TypesMatch(const Statement& s, const Outcomes& outcomes, diag::Diagnostics& found);
   bool CountAny(const Statement& s, const bind::RuleView& view, diag::Diagnostics& found);
   bool CheckNormalize(const Statement& s, const bind::RuleView& view, diag::Diagnostics& found);
@@ -60,6 +63,7 @@ class MapChecker {
   // coverage
   void CheckMentions(const Side& side, bool is_left);
   static bool MayMean(const bind::Pattern& used, const bind::Pattern& declared);
+  bool CheckEnds();
 
   const bind::Map& map_;
   const Side& left_;

@@ -152,8 +152,45 @@ void HelpWithAlias(diag::Diagnostic& d, const std::vector<std::string>& one, con
                      product, one[0], product));
 }
 
-void ReportMismatch(const bind::RuleView& view, size_t i, const Item& a, const Item& b, const Difference& difference,
-                    SourceRange where, const char* in_name, const char* out_name, diag::Diagnostics& diagnostics) {
+// The order in which the pieces of one side match those of the other, if there is one: for each of `in` the number of
+// its piece in `out`, its own where that will do.
+std::vector<size_t> OrderOf(const std::vector<Item>& in, const std::vector<Item>& out) {
+  auto fits = [&](size_t i, size_t j) {
+    return in[i].operand == MatchedPiece::kBlank || out[j].operand == MatchedPiece::kBlank ||
+           !Compare(in[i], out[j]).any();
+  };
+  std::vector<size_t> order(in.size(), in.size());
+  std::vector<bool> taken(out.size(), false);
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (!fits(i, i)) continue;
+    order[i] = i;
+    taken[i] = true;
+  }
+  for (size_t i = 0; i < in.size(); ++i) {
+    for (size_t j = 0; j < out.size() && order[i] == in.size(); ++j) {
+      if (taken[j] || !fits(i, j)) continue;
+      order[i] = j;
+      taken[j] = true;
+    }
+    if (order[i] == in.size()) return {};
+  }
+  return order;
+}
+
+bool HelpWithOrder(diag::Diagnostic& d, const std::vector<Item>& in, const std::vector<Item>& out,
+                   const char* out_name) {
+  constexpr size_t kMostPieces = 64;
+  if (in.size() > kMostPieces) return false;
+  std::string shown;
+  for (size_t number : OrderOf(in, out)) shown += fmt::format("{}{}", shown.empty() ? "" : ", ", number + 1);
+  if (!shown.empty()) d.Help(fmt::format("the pieces on the {} match in the order {}", out_name, shown));
+  return !shown.empty();
+}
+
+void ReportMismatch(const bind::RuleView& view, size_t i, const std::vector<Item>& ins, const std::vector<Item>& outs,
+                    const Difference& difference, SourceRange where, const char* in_name, const char* out_name,
+                    diag::Diagnostics& diagnostics) {
+  const Item &a = ins[i], &b = outs[i];
   const OperandView &in = view.in[a.operand], &out = view.out[b.operand];
   auto& d = diagnostics.Error(
       Code::kPieceMismatch, in.where ? in.where : where,
@@ -165,6 +202,7 @@ void ReportMismatch(const bind::RuleView& view, size_t i, const Item& a, const I
   if (!difference.only_out.empty()) d.Found(fmt::format("only on the {}: {}", out_name, Quoted(difference.only_out)));
   for (const std::string& text : difference.extents) d.Found(text);
   d.Expected("the same variables with the same extents on both sides");
+  if (HelpWithOrder(d, ins, outs, out_name)) return;
   if (difference.only_in.size() == 1 && difference.only_out.size() == 1) {
     d.Help(fmt::format("if `{}` and `{}` are one dimension, give them one name", difference.only_in[0],
                        difference.only_out[0]));
@@ -188,7 +226,7 @@ std::optional<MatchedView> Match(const bind::RuleView& view, SourceRange where, 
     if (!blank) {
       Difference difference = Compare(in[i], out[i]);
       if (difference.any()) {
-        ReportMismatch(view, i, in[i], out[i], difference, where, in_name, out_name, diagnostics);
+        ReportMismatch(view, i, in, out, difference, where, in_name, out_name, diagnostics);
         return std::nullopt;
       }
     }

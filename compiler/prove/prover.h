@@ -50,13 +50,14 @@ class Prover {
   };
   void CollectMissing(size_t leg, const Instance& instance, std::set<TensorId>& seen, std::vector<Missing>& missing);
   void ReportMissing(size_t leg, const Missing& missing);
-  void SuggestNear(const std::string& name, const End& end, diag::Diagnostic& d);
+  void SuggestNear(const std::string& name, const End& end, const Family* family, diag::Diagnostic& d);
   void ReportNothing(size_t leg, const Rule& rule);
 
   // coverage
   void CheckCoverage();
   void CheckDropped(size_t leg);
   void CheckConsumed(size_t leg);
+  bool SayLeftOut(size_t leg, const std::vector<TensorId>& left, diag::Diagnostic& d) const;
   bool ConsumedWeight(const End& end, TensorId id, const std::vector<bool>& consumed) const;
   bool ReportAgainst(size_t leg, const std::string& name, bool in);
   void CheckProduced(size_t leg);
