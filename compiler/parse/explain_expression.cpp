@@ -60,7 +60,9 @@ bool Failure::ExplainExpression() {
       break;
   }
   if (value_due && before_ != nullptr) {
-    Error("no value stands after " + ShownBefore());
+    auto& d = Error("no value stands after " + ShownBefore());
+    if (Type() == AoaParser::LBRACKET)
+      d.Help("lists stand in configurations only: `$l in config.dense_layers`; numbers are told by `$l % 2 == 0`");
   } else if (AfterValue() && !AtEnd() &&
              (Type() == AoaParser::IDENT || Type() == AoaParser::NUMBER || Type() == AoaParser::CONFIG_KEY ||
               Type() == AoaParser::NUMBER_OF || Type() == AoaParser::LPAREN)) {

@@ -16,6 +16,11 @@ bool Failure::ExplainDeclaration() {
     Error("an arrow stands in a side").Help("statements stand in the block of a `map`; a side declares its tensors");
     return true;
   }
+  if (Type() == AoaParser::LBRACKET && !typed && Earlier({AoaParser::COLON}) && head.find('$') != head.npos) {
+    Error("a type that does not follow the name of its tensor")
+        .Help("leading zeros are written `${" + std::string(head.substr(head.rfind('$') + 1)) + ":02}`");
+    return true;
+  }
   if (Type() == AoaParser::LBRACKET) {
     Error(typed ? "a second type of " + Quote(head) : "a type that does not follow the name of its tensor")
         .Help("a type stands right behind the name: `w [x y] optional`");

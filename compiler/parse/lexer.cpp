@@ -67,9 +67,10 @@ size_t Lexer::Mode() const {
 void Lexer::Dispatch(Token token) {
   if (!brackets_.empty() && EndsBrackets(token)) return Unclosed(token);
   if (head_ == AoaLexer::RBRACE && !FollowsBlock(token)) {
-    Mistake(diag::Code::kSyntax, token.begin, token.end,
-            Quote(TextOf(token)) + " follows the `}` of a block on its line")
-        .Help("begin it on a new line");
+    const std::string_view word = TextOf(token);
+    const bool branch = word == "elif" || word == "elsif" || word == "elseif";
+    Mistake(diag::Code::kSyntax, token.begin, token.end, Quote(word) + " follows the `}` of a block on its line")
+        .Help(branch ? "another branch begins with `else if`" : "begin it on a new line");
     EndLine();
     return Seek(token.begin);  // again, as the first of a line
   }

@@ -1,6 +1,8 @@
 // Characters that mean nothing, and quotes that are not closed.
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "compiler/parse/characters.h"
 #include "compiler/parse/lexer.h"
 
@@ -53,6 +55,15 @@ std::string HelpFor(std::string_view rest, uint32_t code_point) {
   }
 }
 
+// `l` of "layers.$l", or nothing if the text does not end with a variable.
+std::string VariableAtEnd(std::string_view text) {
+  size_t begin = text.size();
+  while (begin > 0 && (text[begin - 1] == '_' || std::isalnum(static_cast<unsigned char>(text[begin - 1])) != 0))
+    --begin;
+  if (begin == text.size() || begin == 0 || text[begin - 1] != '$') return "";
+  return std::string(text.substr(begin));
+}
+
 }  // namespace
 
 void Lexer::OnStray(const Token& token) {
@@ -63,6 +74,8 @@ void Lexer::OnStray(const Token& token) {
       printable ? Quote(text_.substr(token.begin, point.size)) : fmt::format("character U+{:04X}", point.value);
   auto& d = Mistake(Code::kCharacter, token.begin, end, shown + " means nothing here");
   std::string help = HelpFor(text_.substr(token.begin), point.value);
+  std::string variable = point.value == '+' ? VariableAtEnd(text_.substr(0, token.begin)) : "";
+  if (!variable.empty()) help = fmt::format("a number that counts from 1 is `${{{}+1}}`", variable);
   if (help.empty() && point.value >= 0x80) {
     help = lexer_.mode == AoaLexer::EXPRESSION ? "names of dimensions have letters, digits and `_`"
                                                : "a name with other characters stands in double quotes";
