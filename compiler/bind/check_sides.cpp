@@ -6,6 +6,8 @@
 #include <set>
 
 #include "compiler/bind/dimensions.h"
+#include "compiler/bind/evaluate.h"
+#include "compiler/bind/ranges.h"
 #include "compiler/diag/suggest.h"
 
 namespace aoa::bind {
@@ -291,6 +293,25 @@ class SideChecker {
   std::set<std::string> in_names_, extents_;  // variables of names; names in types
 };
 
+// In `for l in ...`, a condition about `l` asks how many there are, for every number alike: perhaps `$l` is meant.
+void CheckConditions(const Context& context, diag::Diagnostics& diagnostics) {
+  for (const Guard& guard : context.guards) {
+    if (VariableOf(guard)) continue;
+    std::set<std::string> names;
+    NamesIn(*guard.condition, names);
+    for (const VariableRange& loop : context.ranges) {
+      const SourceRange &head = loop.variable.where, &where = guard.condition->where;
+      const std::string& name = loop.variable.text;
+      if (!names.contains(name) || head.file != where.file || head.begin > where.begin) continue;
+      diagnostics
+          .Warning(Code::kCondition, where,
+                   fmt::format("`{}` is how many there are, the same for every number of the loop", name))
+          .Also(head, "the loop")
+          .Help(fmt::format("the number is `${}`", name));
+    }
+  }
+}
+
 }  // namespace
 
 void HelpWithAxes(diag::Diagnostic& d, const std::string& name, const std::vector<std::string>& axes) {
@@ -332,8 +353,12 @@ void CheckSides(const Unit& unit, const std::vector<std::string>& formats, diag:
     auto& checker = checkers[name] = std::make_unique<SideChecker>(unit, unit.sides.at(name), diagnostics);
     checker->Check(formats);
   }
+  for (const auto& [name, side] : unit.sides) {
+    for (const Declaration& declaration : side.declarations) CheckConditions(declaration.context, diagnostics);
+  }
   for (const Map& map : unit.maps) {
     for (const Statement& statement : map.statements) {
+      CheckConditions(statement.context, diagnostics);
       for (auto [operands, side] : {std::pair(&statement.left, map.left), std::pair(&statement.right, map.right)}) {
         auto checker = checkers.find(side);
         if (checker == checkers.end()) continue;
