@@ -108,7 +108,8 @@ class SideChecker {
       if (first.empty()) first = seen;
     }
     for (const auto& line : side_.overlays) {
-      unique(line.node->axes, first);
+      auto seen = unique(line.node->axes, first);
+      if (line.context.guards.empty()) first = seen;  // of those under conditions one may hold at a time
       for (const ast::Ident& name : line.node->on) KnowAxis(name, "of the mesh");
     }
     for (const auto& line : side_.zeros) KnowAxis(line.node->axis, "to cut states by");

@@ -70,6 +70,12 @@ bool AddOverlay(Mesh& mesh, const ast::Overlay& line, const std::map<std::string
   }
   std::sort(on.begin(), on.end());
   overlay.on = on;
+  for (const ast::Ident& name : line.axes) {
+    if (!mesh.Find(name.text)) continue;
+    diagnostics.Error(Code::kMeshAxis, name.where,
+                      fmt::format("mesh axis `{}` is in two lines that hold for these sizes", name.text));
+    return false;
+  }
   for (const ast::Ident& name : line.axes) overlay.axes.push_back({name.text, sizes.at(name.text)});
   for (size_t i = 1; i < overlay.axes.size(); ++i) others *= overlay.axes[i].size;
   if (!first_given && !overlay.axes.empty() && others > 0 && ranks % others == 0) overlay.axes[0].size = ranks / others;
