@@ -58,6 +58,26 @@ class SideChecker {
     }
   }
 
+  // Names that tensors of the side have or are made of.
+  void NamesOfTensors(std::set<std::string>& names) const {
+    names.insert(in_names_.begin(), in_names_.end());
+    names.insert(extents_.begin(), extents_.end());
+  }
+
+  // `known`: the names of all sides' tensors. What has no value is not written.
+  void CheckConfig(const std::set<std::string>& known) {
+    for (const auto& line : side_.config) {
+      const std::string &key = line.node->key.text, &name = line.node->name.text;
+      auto has_value = [&](const std::string& text) {
+        return known.contains(text) || unit_.dims.contains(text) || side_.dims.contains(text);
+      };
+      if (has_value(name)) continue;
+      auto& d = diagnostics_.Warning(Code::kConfigKey, line.node->where,
+                                     fmt::format("`{}` is no dimension: the key `{}` is never written", name, key));
+      if (has_value(key)) d.Help(fmt::format("the key of the configuration stands on the left: `{} = {}`", name, key));
+    }
+  }
+
   void CheckType(const ast::Type& type, const Pattern& pattern) {
     NoteExtents(type.axes);
     CheckCutNames(type.axes);
@@ -112,7 +132,16 @@ class SideChecker {
       if (line.context.guards.empty()) first = seen;  // of those under conditions one may hold at a time
       for (const ast::Ident& name : line.node->on) KnowAxis(name, "of the mesh");
     }
-    for (const auto& line : side_.zeros) KnowAxis(line.node->axis, "to cut states by");
+    for (const auto& line : side_.zeros) {
+      const ast::Ident& by = line.node->by;
+      KnowAxis(line.node->axis, "to cut states by");
+      auto own = [&](const InContext<ast::Format>& format) { return format.node->name.text == by.text; };
+      if (by.text == "whole" || by.text == "flat" || side_.formats.empty() ||
+          std::any_of(side_.formats.begin(), side_.formats.end(), own))
+        continue;
+      diagnostics_.Error(Code::kFormat, by.where, fmt::format("there is no partition `{}`", by.text))
+          .Expected("`whole`, `flat`, or the side's own format");
+    }
   }
 
   bool KnowAxis(const ast::Ident& name, const char* what) {
@@ -208,6 +237,16 @@ class SideChecker {
           diagnostics_.Error(
               Code::kBlocks, node.where,
               fmt::format("a block of `{}` has {} elements along an axis", declaration.blocks_of->text(), block));
+      }
+      for (const Declaration& weight : side_.declarations) {
+        if (weight.pattern.text() != declaration.blocks_of->text() || !weight.node->type || weight.node->type->stored)
+          continue;
+        const size_t axes = weight.node->type->axes.size();
+        if (axes == node.blocks.size()) continue;
+        diagnostics_
+            .Error(Code::kBlocks, node.where,
+                   fmt::format("blocks of {} axes, of `{}` with {}", node.blocks.size(), weight.pattern.text(), axes))
+            .Also(weight.node->where, "the weight");
       }
       if (node.type)
         diagnostics_
@@ -367,7 +406,12 @@ void CheckSides(const Unit& unit, const std::vector<std::string>& formats, diag:
       }
     }
   }
-  for (const std::string& name : unit.side_order) checkers[name]->CheckPlaced();
+  std::set<std::string> names;
+  for (const std::string& name : unit.side_order) {
+    checkers[name]->CheckPlaced();
+    checkers[name]->NamesOfTensors(names);
+  }
+  for (const std::string& name : unit.side_order) checkers[name]->CheckConfig(names);
 }
 
 }  // namespace aoa::bind

@@ -430,6 +430,27 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
                              diag::Diagnostics& diagnostics) {
   const ast::Place& node = *p.node;
   std::string axis = fmt::format("{} = {}", node.axis.text, p.stages);
+  int64_t rounds = 1;
+  if (node.interleave) {
+    Value value = Evaluate(*node.interleave, dimensions.ScopeAt(end), Arithmetic::kExact);
+    if (!value.integer || *value.integer <= 0) {
+      diagnostics
+          .Error(Code::kPlacement, node.interleave->where,
+                 fmt::format("`{}` is no number of rounds", ToString(*node.interleave)))
+          .Found(value.Show());
+      return std::nullopt;
+    }
+    rounds = *value.integer;
+  }
+  if (!p.counts.empty() && rounds > 1) {
+    diagnostics
+        .Error(Code::kPlacement, node.where,
+               fmt::format("{} gives counts for the stages, which are dealt in {} rounds", p.counts_of, rounds))
+        .Found(fmt::format("{}, {} = [{}]", ToString(*node.interleave) + " = " + std::to_string(rounds), node.axis.text,
+                           fmt::join(p.counts, ",")))
+        .Note("a stage of several rounds has layers of each; counts do not say of which");
+    return std::nullopt;
+  }
   if (!p.counts.empty()) {
     int64_t sum = std::accumulate(p.counts.begin(), p.counts.end(), int64_t{0});
     if (static_cast<int64_t>(p.counts.size()) != p.stages) {
@@ -448,18 +469,6 @@ std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dim
       return std::nullopt;
     }
     return DealByCounts(p.counts);
-  }
-  int64_t rounds = 1;
-  if (node.interleave) {
-    Value value = Evaluate(*node.interleave, dimensions.ScopeAt(end), Arithmetic::kExact);
-    if (!value.integer || *value.integer <= 0) {
-      diagnostics
-          .Error(Code::kPlacement, node.interleave->where,
-                 fmt::format("`{}` is no number of rounds", ToString(*node.interleave)))
-          .Found(value.Show());
-      return std::nullopt;
-    }
-    rounds = *value.integer;
   }
   if (node.surplus && extent % rounds == 0) return DealSurplus(extent, p.stages, rounds, node.surplus->text == "first");
   if (auto deal = DealEvenly(extent, p.stages, rounds)) return deal;

@@ -57,9 +57,14 @@ class UnitReader {
     own_dims_.clear();
     own_side_dims_.clear();
     Removals(file);
+    const ast::Family* named = nullptr;
     for (const ast::Item& item : file.items) {
       std::visit(Overloaded{
-                     [&](const ast::Family& family) { unit_.family = family.name.text; },
+                     [&](const ast::Family& family) {
+                       if (named) ReportTwice(family.where, named->where, "the family has two names");
+                       named = &family;
+                       unit_.family = family.name.text;
+                     },
                      [&](const ast::Import&) {},
                      [&](const ast::DimsBlock& block) { Dims(block, unit_.dims, own_dims_); },
                      [&](const ast::Side& side) { ReadSide(side); },
@@ -152,6 +157,20 @@ class UnitReader {
     Add(list, node, context, [](const Node&) { return true; });
   }
 
+  // Of lines of one file that hold at once, one may say a thing.
+  template <class Node, class Same>
+  void CheckSaidOnce(const std::vector<InContext<Node>>& list, const Node& node, const Context& context,
+                     const std::string& what, Same same) {
+    for (const InContext<Node>& other : list) {
+      if (other.node->where.file != node.where.file || !same(*other.node)) continue;
+      if (other.context.guards.empty() && context.guards.empty()) ReportTwice(node.where, other.node->where, what);
+    }
+  }
+
+  void ReportTwice(SourceRange where, SourceRange first, const std::string& what) {
+    diagnostics_.Error(Code::kDeclaredTwice, where, what).Also(first, "the first one");
+  }
+
   void ReadSideItem(const ast::SideItem& item, Side& side, const Context& context) {
     std::visit(Overloaded{
                    [&](const ast::Format& node) { Add(side.formats, node, context); },
@@ -164,12 +183,19 @@ class UnitReader {
                          [&](const ast::Place& other) { return other.variable.text == node.variable.text; });
                    },
                    [&](const ast::Role& node) { ReadRole(node, side, context); },
-                   [&](const ast::Zero& node) { Add(side.zeros, node, context); },
+                   [&](const ast::Zero& node) {
+                     CheckSaidOnce(side.zeros, node, context, "the states are shared out twice",
+                                   [](const ast::Zero&) { return true; });
+                     Add(side.zeros, node, context);
+                   },
                    [&](const ast::Config& node) {
                      for (const ast::ConfigEntry& entry : node.entries) {
+                       auto same = [&](const ast::ConfigEntry& other) { return other.key.text == entry.key.text; };
                        unit_.dimension_names.insert(entry.name.text);
-                       Add(side.config, entry, context,
-                           [&](const ast::ConfigEntry& other) { return other.key.text == entry.key.text; });
+                       CheckSaidOnce(side.config, entry, context,
+                                     fmt::format("the key `{}` of the configuration has two values", entry.key.text),
+                                     same);
+                       Add(side.config, entry, context, same);
                      }
                    },
                    [&](const ast::Remove&) {},

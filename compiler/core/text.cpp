@@ -90,4 +90,25 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
+std::string WithoutNonFinite(std::string_view json) {
+  std::string out;
+  for (size_t at = 0; at < json.size();) {
+    if (json[at] == '"') {
+      size_t end = at + 1;
+      while (end < json.size() && json[end] != '"') end += json[end] == '\\' ? 2 : 1;
+      end = std::min(end + 1, json.size());
+      out += json.substr(at, end - at);
+      at = end;
+      continue;
+    }
+    std::string_view rest = json.substr(at), word;
+    for (std::string_view name : {"NaN", "Infinity", "-Infinity"}) {
+      if (rest.starts_with(name)) word = name;
+    }
+    out += word.empty() ? rest.substr(0, 1) : std::string_view("null");
+    at += std::max<size_t>(word.size(), 1);
+  }
+  return out;
+}
+
 }  // namespace aoa

@@ -17,4 +17,8 @@ bool IsUtf8(std::string_view text);
 // `text` made safe to print: control characters and broken UTF-8 become escapes like \x1b.
 std::string Printable(std::string_view text);
 
+// Python's json module writes NaN, Infinity and -Infinity, which JSON has not: the text with `null` in their place,
+// outside of strings.
+std::string WithoutNonFinite(std::string_view json);
+
 }  // namespace aoa

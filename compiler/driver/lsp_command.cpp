@@ -51,7 +51,7 @@ std::optional<lsp::Checkpoint> ReadCheckpoint(const std::string& path, const std
     text = *std::move(loaded);
   }
   if (text.empty()) return out;
-  nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+  nlohmann::json parsed = nlohmann::json::parse(WithoutNonFinite(text), nullptr, false);
   if (!parsed.is_object()) {
     error = fmt::format("{}: is no JSON object", Printable(config.empty() ? path : config));
     return std::nullopt;

@@ -54,7 +54,7 @@ const bind::Side* FindSide(const bind::Unit& unit, const std::string& name, Sess
 }
 
 std::optional<nlohmann::json> ParseConfiguration(const std::string& text, const std::string& path, Session& session) {
-  nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
+  nlohmann::json config = nlohmann::json::parse(WithoutNonFinite(text), nullptr, false);
   if (config.is_object()) return config;
   session.diagnostics.Error(
       Code::kFile, {},

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/diag/suggest.h"
@@ -103,12 +104,27 @@ class RulesCommand {
     Complete(options_.from, defaults && defaults->from ? &*defaults->from : nullptr, "--from", true);
     Complete(options_.to, defaults && defaults->to ? &*defaults->to : nullptr, "--to", options_.run);
     if (session_.diagnostics.HasErrors() || !options_.run) return !session_.diagnostics.HasErrors();
+    if (options_.force && Holds(options_.to->path, options_.from->path)) {
+      session_
+          .Misuse(fmt::format("--force would delete the source: {} {} {}", diag::Printable(options_.to->path),
+                              Holds(options_.from->path, options_.to->path) ? "is" : "holds",
+                              diag::Printable(options_.from->path)))
+          .Help("convert to another place, compare with `aoac diff`, then move it");
+      return false;
+    }
     (void)io::StagingFolder::Recover(options_.to->path);  // what hinders it hinders the run too, which says so
     bool begun = options_.part.parts > 1;                 // by other parts, perhaps: known when the folder is entered
     Status status = io::StagingFolder::CheckTarget(options_.to->path, options_.force || begun);
     if (status.ok()) return true;
     session_.Fail(status);
     return false;
+  }
+
+  // Whether a path is another one, or a folder around it.
+  static bool Holds(const std::string& outer, const std::string& inner) {
+    std::error_code error;
+    const fs::path a = fs::weakly_canonical(outer, error), b = fs::weakly_canonical(inner, error);
+    return !error && std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first == a.end();
   }
 
   void Complete(std::optional<SideSpec>& spec, const ast::DefaultEnd* end, const char* option, bool needs_path) {
@@ -218,6 +234,27 @@ class RulesCommand {
                ShowBytes(static_cast<double>(plan.job_memory)), Count(static_cast<size_t>(plan.threads), "thread"));
     fmt::print("work     {}, {}\n", Count(plan.jobs.size(), "job"), Count(plan.kernels.size(), "kernel"));
     fmt::print("time     about {} if the files are cached\n", ShowSeconds(plan.seconds));
+    if (std::string left = StatesLeft(); !left.empty()) fmt::print("leaves   {}\n", left);
+  }
+
+  // The states of the source that a run without --states does not carry.
+  std::string StatesLeft() const {
+    const bind::End &from = compiled_->program.ends.front(), &to = compiled_->program.ends.back();
+    if (options_.states) return "";
+    std::set<int> roles;
+    size_t tensors = 0;
+    for (const bind::Tensor& tensor : from.tensors) {
+      if (!tensor.present || tensor.role < 0) continue;
+      roles.insert(tensor.role);
+      ++tensors;
+    }
+    if (roles.empty()) return "";
+    const bool carries = std::any_of(roles.begin(), roles.end(), [&](int role) {
+      const std::string& name = from.roles[static_cast<size_t>(role)].name;
+      return std::any_of(to.roles.begin(), to.roles.end(), [&](const bind::Role& other) { return other.name == name; });
+    });
+    return fmt::format("{} of states, of {}{}", Count(tensors, "tensor"), Count(roles.size(), "role"),
+                       carries ? "; --states carries them" : "");
   }
 
   // ------------------------------------------------------------ --run
@@ -368,6 +405,7 @@ class RulesCommand {
                Count(planned_->plan.out_files.size(), "file"), ShowBytes(static_cast<double>(report.bytes_written)),
                ShowSeconds(seconds), ShowBytes(static_cast<double>(report.bytes_written) / std::max(seconds, 1e-9)),
                options_.verify ? ", verified" : "");
+    if (std::string left = StatesLeft(); !left.empty()) fmt::print("left behind: {}\n", left);
   }
 
   Options options_;

@@ -257,6 +257,19 @@ std::optional<Prover::Bounds> Prover::BoundsOf(size_t e, const Family& family) {
   return bounds;
 }
 
+// A family whose tensors are all made, some of them as those of another line.
+void Prover::ReportShared(const End& end, const Family& family) {
+  for (const Tensor& tensor : end.tensors) {
+    const std::string& name = end.names[tensor.name];
+    if (tensor.role >= 0 || tensor.family == kNoFamily || &end.families[tensor.family] == &family) continue;
+    if (!family.pattern.Match(name)) continue;
+    diagnostics_.Error(Code::kDeclaredTwice, family.where, fmt::format("{} is declared by two lines", Shown(name)))
+        .Also(end.families[tensor.family].where, "the other one")
+        .Help("a `for` or an `if` leaves it out of one of them");
+    return;
+  }
+}
+
 void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& bounds) {
   const End& end = program_.ends[leg + 1];
   std::string first;
@@ -281,6 +294,7 @@ void Prover::ReportNotProduced(size_t leg, const Family& family, const Bounds& b
       if (more) break;
     }
   }
+  if (names.empty()) return ReportShared(end, family);
   auto& d = diagnostics_.Error(Code::kNotProduced, family.where,
                                fmt::format("no statement makes {}", diag::Enumerate(names, 8)));
   d.Label("declared here");

@@ -59,6 +59,7 @@ class Prover {
   void CheckConsumed(size_t leg);
   bool SayLeftOut(size_t leg, const std::vector<TensorId>& left, diag::Diagnostic& d) const;
   bool ConsumedWeight(const End& end, TensorId id, const std::vector<bool>& consumed) const;
+  void ReportShared(const End& end, const Family& family);
   bool ReportAgainst(size_t leg, const std::string& name, bool in);
   void CheckProduced(size_t leg);
   using Bounds = std::vector<std::pair<std::string, bind::Range>>;

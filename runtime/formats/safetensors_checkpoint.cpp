@@ -125,6 +125,7 @@ Result<std::string> ReadConfig(const std::string& folder) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(path, error))) return std::string();
   AOA_ASSIGN_OR_RETURN(std::string text, io::ReadSmallFile(path, kMaxConfigBytes));
+  text = WithoutNonFinite(text);
   auto any_value = [](const auto&, JsonKind, const std::string&) { return Status(); };
   AOA_RETURN_IF_ERROR(WalkJsonObject(text, any_value).WithContext(Printable(path)));
   return text;

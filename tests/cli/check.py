@@ -56,6 +56,8 @@ COMMANDS = [
     ("r.aoa --run --from a:in", 2, "--to is missing"),
     ("r.aoa --run --from a:in --to b", 2, "a path is missing"),
     ("r.aoa --run --from a:in --to b:", 2, "no path behind its colon"),
+    ("r.aoa --run --from a:in --to a:in --force", 2, "would delete the source: in is in"),
+    ("r.aoa --run --from a:in --to a:. --force", 2, "would delete the source: . holds in"),
     ("r.aoa --run --from :in --to b:out", 2, "names no side"),
     ("r.aoa --run --from c:in --to b:out", 2, "there is no side `c`"),
     ("r.aoa --run --from a:nowhere --to b:out", 1, "nowhere does not exist"),

@@ -152,8 +152,10 @@ TEST(SafetensorsFolder, TheConfigurationIsAnObject) {
   EXPECT_EQ(MustRead(scratch.At("m")).config, "");
   scratch.Write("m/config.json", "{\n \"a\": [1, {\"b\": null}] }\n");
   EXPECT_EQ(MustRead(scratch.At("m"), "hf").config, "{\n \"a\": [1, {\"b\": null}] }\n");
+  scratch.Write("m/config.json", R"({"a": [-Infinity, NaN, "Infinity\"NaN"], "b": Infinity})");  // as Python writes
+  EXPECT_EQ(MustRead(scratch.At("m")).config, R"({"a": [null, null, "Infinity\"NaN"], "b": null})");
   const std::string config = scratch.At("m/config.json");
-  for (std::string_view text : {""sv, "[]"sv, "{"sv, "{\"a\": Infinity}"sv, "{} x"sv, "{\"a\":1,\"a\":2}"sv, "\xff"sv,
+  for (std::string_view text : {""sv, "[]"sv, "{"sv, "{\"a\": Infinit}"sv, "{} x"sv, "{\"a\":1,\"a\":2}"sv, "\xff"sv,
                                 "7"sv, "{}\0x"sv, "\xef\xbb\xbf{}"sv}) {
     scratch.Write("m/config.json", text);
     EXPECT_THAT(Reason(scratch.At("m")), ::testing::StartsWith(config + ": ")) << text;
