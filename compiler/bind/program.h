@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -176,6 +177,7 @@ struct End {
   std::vector<TensorId> weights;                  // by name id; kNoTensor where no weight has the name
   std::unordered_map<uint64_t, TensorId> states;  // StateKey(weight, role)
   std::vector<FileGroup> groups;                  // source only
+  std::set<size_t> roles_left;                    // of states that the source holds and the run does not ask for
   std::vector<Holder> holders;
   std::vector<Tie> ties;  // first and last end
   std::vector<RuleView> tie_views;

@@ -304,6 +304,8 @@ void Binder::ListSource() {
         }
       } else if (match.role < 0 || request_.states) {
         id = AddSourceTensor(group, table[entry], match);
+      } else {
+        end.roles_left.insert(static_cast<size_t>(match.role));
       }
       if (id != kNoTensor) held.emplace_back(id, Holder{g, entry});
     }

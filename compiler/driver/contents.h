@@ -29,6 +29,8 @@ class Contents {
                                           const Options& options, Session& session);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }  // by name
+  // Whether the checkpoint holds optimizer states that were not asked for.
+  bool leaves_states() const { return compiled_ && !compiled_->program.ends.front().roles_left.empty(); }
   // The threads that `--memory` is enough for, where each looks at a tensor of one checkpoint, or of two.
   int threads() const { return plan_.threads; }
   static int ThreadsForBoth(const Contents& a, const Contents& b, const Options& options);

@@ -175,9 +175,12 @@ class Diff {
       for (const Entry& e : entries_) {
         if (!e.difference.empty()) fmt::print("{}: {}\n", diag::Printable(name(e)), e.difference);
       }
+      const bool left = a_->leaves_states() || b_->leaves_states();
       if (!options_.quiet)
-        fmt::print("{}\n", different == 0 ? fmt::format("equal: {} tensors", entries_.size())
-                                          : fmt::format("different: {} of {} tensors", different, entries_.size()));
+        fmt::print("{}{}\n",
+                   different == 0 ? fmt::format("equal: {} tensors", entries_.size())
+                                  : fmt::format("different: {} of {} tensors", different, entries_.size()),
+                   left ? " (optimizer states are compared with --states)" : "");
     }
     Exit exit = session_.Finish();
     return exit == Exit::kDone && different > 0 ? Exit::kWrong : exit;

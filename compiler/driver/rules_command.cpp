@@ -237,24 +237,19 @@ class RulesCommand {
     if (std::string left = StatesLeft(); !left.empty()) fmt::print("leaves   {}\n", left);
   }
 
-  // The states of the source that a run without --states does not carry.
+  // The states of the source that a run without --states leaves behind: "states moment1 and step; --states carries
+  // them".
   std::string StatesLeft() const {
     const bind::End &from = compiled_->program.ends.front(), &to = compiled_->program.ends.back();
-    if (options_.states) return "";
-    std::set<int> roles;
-    size_t tensors = 0;
-    for (const bind::Tensor& tensor : from.tensors) {
-      if (!tensor.present || tensor.role < 0) continue;
-      roles.insert(tensor.role);
-      ++tensors;
+    std::vector<std::string> roles;
+    bool carries = false;
+    for (size_t role : from.roles_left) {
+      const std::string& name = from.roles[role].name;
+      roles.push_back(name);
+      carries |= std::any_of(to.roles.begin(), to.roles.end(), [&](const auto& other) { return other.name == name; });
     }
     if (roles.empty()) return "";
-    const bool carries = std::any_of(roles.begin(), roles.end(), [&](int role) {
-      const std::string& name = from.roles[static_cast<size_t>(role)].name;
-      return std::any_of(to.roles.begin(), to.roles.end(), [&](const bind::Role& other) { return other.name == name; });
-    });
-    return fmt::format("{} of states, of {}{}", Count(tensors, "tensor"), Count(roles.size(), "role"),
-                       carries ? "; --states carries them" : "");
+    return fmt::format("states {}{}", diag::Enumerate(roles, 16), carries ? "; --states carries them" : "");
   }
 
   // ------------------------------------------------------------ --run
