@@ -42,6 +42,13 @@ std::string PlaceText(const Schema& schema, int64_t rank) {
   return text;
 }
 
+// " (rank 1: pp=0 tp=1)", or nothing without a mesh.
+std::string RankText(const Schema& schema, const SchemaFile& file) {
+  if (!schema.has_mesh) return "";
+  const std::string place = PlaceText(schema, file.rank);
+  return place.empty() ? fmt::format(" (rank {})", file.rank) : fmt::format(" (rank {}: {})", file.rank, place);
+}
+
 struct Row {
   std::string name, dtype, shape, bytes, role;
 };
@@ -101,8 +108,7 @@ void PrintText(const Schema& schema) {
                                                    [&](const SchemaFile& f) { return f.table == file.table; }));
     std::string more =
         alike == 1 ? "" : fmt::format(", and {} more {} like it", alike - 1, alike == 2 ? "file" : "files");
-    fmt::print("\n{}{}{}\n", diag::Printable(file.path),
-               schema.has_mesh ? fmt::format(" (rank {}: {})", file.rank, PlaceText(schema, file.rank)) : "", more);
+    fmt::print("\n{}{}{}\n", diag::Printable(file.path), RankText(schema, file), more);
     PrintTable(schema, schema.tables[file.table], roles);
   }
   std::vector<std::string> suspicions = LooksWrong(schema);

@@ -201,6 +201,16 @@ void Lowering::AddBlocks() {
               .Note(fmt::format("`{}` needs them", diag::Printable(family.pattern.Spell(*values))));
           return;
         }
+        const Tensor& coded = source.tensors[out_.slots[out_.targets[t].first_slot + s]];
+        if (request_.dtype && to.tensors[weight].dtype != coded.dtype) {
+          diagnostics_
+              .Error(Code::kBlocks, family.where,
+                     fmt::format("`{}` has block scales, which --dtype {} does not apply",
+                                 diag::Printable(to.NameOf(weight)), Name(*request_.dtype)))
+              .Found(fmt::format("{} in the source", Name(coded.dtype)))
+              .Help(fmt::format("a type in the rules keeps what is stored: `: {}`", Name(coded.dtype)));
+          return;
+        }
         const TensorId first = block.sources.empty() ? scale : block.sources[0];
         if (source.tensors[scale].dtype != source.tensors[first].dtype) {
           diagnostics_
