@@ -28,9 +28,10 @@ std::vector<std::string_view> Sections() {
 
 std::string_view CodeOf(std::string_view section) { return section.substr(3, section.find(':') - 3); }
 
-// `AOA0602` of "aoa0602" and "602".
+// `AOA0602` of "aoa0602", "aoa602" and "602".
 std::string Written(std::string word) {
   for (char& c : word) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  if (word.starts_with("AOA")) word = word.substr(3);
   const bool digits = !word.empty() && word.size() <= 4 &&
                       std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
   return digits ? fmt::format("AOA{:0>4}", word) : word;

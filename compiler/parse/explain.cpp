@@ -84,7 +84,8 @@ void Failure::ExplainAnything() {
   } else if (parser_.getExpectedTokens().contains(size_t{AoaParser::END})) {
     Error(Shown() + " follows " + ShownBefore() + ", where the line should end");
   } else {
-    Error(Shown() + " means nothing after " + ShownBefore());
+    Diagnostic& d = Error(Shown() + " means nothing after " + ShownBefore());
+    if (Earlier({AoaParser::BLOCKS})) d.Help("the extents of blocks are whole numbers: `[128 128]`");
   }
 }
 
