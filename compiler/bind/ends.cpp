@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <deque>
-#include <numeric>
 
 #include "compiler/bind/check_sides.h"
 #include "compiler/diag/suggest.h"
@@ -126,18 +124,17 @@ void ResolveFormat(End& end, size_t index, Dimensions& dimensions, diag::Diagnos
 // Counts that the files say, or that are asked for, of which `by` knows nothing.
 void FindCounts(Placement& p, const MeshSizes& asked, const Schema* schema) {
   const std::string& axis = p.node->axis.text;
-  auto take = [&](const std::vector<int64_t>& counts, const char* who) {
+  auto take = [&](const std::vector<int64_t>& counts, Placement::CountsOf who) {
     p.counts = counts;
     p.counts_of = who;
-    p.counts_asked = true;
   };
   if (schema) {
     for (const auto& [name, counts] : schema->stages) {
-      if (name == axis) take(counts, "the checkpoint");
+      if (name == axis) take(counts, Placement::CountsOf::kFiles);
     }
   }
   for (const MeshSizes::Entry& entry : asked.entries) {
-    if (entry.axis == axis && !entry.counts.empty()) take(entry.counts, "the command line");
+    if (entry.axis == axis && !entry.counts.empty()) take(entry.counts, Placement::CountsOf::kCommandLine);
   }
 }
 
@@ -151,7 +148,6 @@ void ResolvePlacements(End& end, size_t index, Dimensions& dimensions, const Mes
     p.stages = p.axis ? end.mesh.axis(*p.axis).size : 1;
     FindCounts(p, asked, schema);
     if (p.counts.empty()) {
-      p.counts_of = "`by`";
       for (const ast::ExprPtr& count : node->by) {
         Value value = Evaluate(*count, dimensions.ScopeAt(index), Arithmetic::kExact);
         if (value.integer && *value.integer >= 0)
@@ -185,15 +181,6 @@ void ResolveRoles(End& end, size_t index, Dimensions& dimensions, diag::Diagnost
       end.zero = nullptr;
     }
   }
-}
-
-// The numbers n for which n * rounds divides `extent`, the first 16.
-std::string SizesThatDivide(int64_t extent, int64_t rounds) {
-  std::vector<std::string> sizes;
-  for (int64_t n = 1; n * rounds <= extent && n <= 100'000 && sizes.size() < 16; ++n) {
-    if (extent % (n * rounds) == 0) sizes.push_back(std::to_string(n));
-  }
-  return diag::Enumerate(sizes, 16, " or ");
 }
 
 }  // namespace
@@ -378,112 +365,6 @@ MeshSizes MeshSizesOf(const Side& side, const Shardings& shardings) {
     if (Has(axes, axis)) sizes.entries.push_back({axis, size, {}});
   }
   return sizes;
-}
-
-namespace {
-
-// The cut axis without its cut, by its own name where it stands for others.
-std::string Written(const Axis& node) {
-  std::string_view words = node.where.text();
-  words = words.substr(0, words.find('@'));
-  auto in_name = [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)); };
-  const bool name = !words.empty() && std::all_of(words.begin(), words.end(), in_name);
-  return name ? std::string(words) : ToString(WithoutCuts(node));
-}
-
-}  // namespace
-
-void ReportCut(const CutProblem& problem, const TensorType& type, const Mesh& mesh, const std::string& tensor,
-               SourceRange where, diag::Diagnostics& diagnostics) {
-  const std::string& axis = mesh.axis(problem.mesh_axis).name;
-  std::string node = Written(*problem.node);
-  auto& d = diagnostics.Error(Code::kCut, problem.node->where ? problem.node->where : where,
-                              fmt::format("`{}` of `{}` does not divide into {} blocks ({} = {})", node, tensor,
-                                          problem.parts, axis, problem.parts));
-  d.Found(fmt::format("{} = {} * {} + {}", problem.extent, problem.parts, problem.extent / problem.parts,
-                      problem.extent % problem.parts));
-  d.Help(fmt::format("{} = {} would do, or a multiple of {} (blocks are then repeated)", axis,
-                     SizesThatDivide(problem.extent, 1), problem.extent));
-  // Frameworks pad whole axes, as of vocabularies, never a factor of one.
-  bool plain = problem.node->kind == Axis::Kind::kVariable && problem.node->cuts.size() == 1 &&
-               std::any_of(type.axes.begin(), type.axes.end(), [&](const Axis& a) { return &a == problem.node; });
-  d.Help(fmt::format("`{}@{}~ceil` and `{}@{}~front` cut unevenly{}", node, axis, node, axis,
-                     plain ? fmt::format(", `pad({}, {})@{}` pads first", node, axis, axis) : ""));
-}
-
-// Every round deals as many; what is left of a round's even division goes to its first or last stages, one each.
-Deal DealSurplus(int64_t extent, int64_t stages, int64_t rounds, bool first) {
-  Deal deal;
-  deal.rounds = rounds;
-  deal.stages.resize(static_cast<size_t>(stages));
-  const int64_t round = extent / rounds, left = round % stages;
-  for (int64_t next = 0; next < extent;) {
-    for (int64_t s = 0; s < stages; ++s) {
-      const bool more = first ? s < left : s >= stages - left;
-      for (int64_t i = 0; i < round / stages + more; ++i) deal.stages[static_cast<size_t>(s)].push_back(next++);
-    }
-  }
-  return deal;
-}
-
-std::optional<Deal> MakeDeal(const Placement& p, int64_t extent, size_t end, Dimensions& dimensions,
-                             diag::Diagnostics& diagnostics) {
-  const ast::Place& node = *p.node;
-  std::string axis = fmt::format("{} = {}", node.axis.text, p.stages);
-  int64_t rounds = 1;
-  if (node.interleave) {
-    Value value = Evaluate(*node.interleave, dimensions.ScopeAt(end), Arithmetic::kExact);
-    if (!value.integer || *value.integer <= 0) {
-      diagnostics
-          .Error(Code::kPlacement, node.interleave->where,
-                 fmt::format("`{}` is no number of rounds", ToString(*node.interleave)))
-          .Found(value.Show());
-      return std::nullopt;
-    }
-    rounds = *value.integer;
-  }
-  if (!p.counts.empty() && rounds > 1) {
-    diagnostics
-        .Error(Code::kPlacement, node.where,
-               fmt::format("{} gives counts for the stages, which are dealt in {} rounds", p.counts_of, rounds))
-        .Found(fmt::format("{}, {} = [{}]", ToString(*node.interleave) + " = " + std::to_string(rounds), node.axis.text,
-                           fmt::join(p.counts, ",")))
-        .Note("a stage of several rounds has layers of each; counts do not say of which");
-    return std::nullopt;
-  }
-  if (!p.counts.empty()) {
-    int64_t sum = std::accumulate(p.counts.begin(), p.counts.end(), int64_t{0});
-    if (static_cast<int64_t>(p.counts.size()) != p.stages) {
-      diagnostics
-          .Error(Code::kPlacement, node.where,
-                 fmt::format("{} gives {} counts for {} stages", p.counts_of, p.counts.size(), p.stages))
-          .Found(axis)
-          .Expected("one count per stage");
-      return std::nullopt;
-    }
-    if (sum != extent) {
-      diagnostics
-          .Error(Code::kPlacement, node.where,
-                 fmt::format("{} deals {} of `{}`, there are {}", p.counts_of, sum, p.variable, extent))
-          .Expected(fmt::format("counts that add up to {}", extent));
-      return std::nullopt;
-    }
-    return DealByCounts(p.counts);
-  }
-  if (node.surplus && extent % rounds == 0) return DealSurplus(extent, p.stages, rounds, node.surplus->text == "first");
-  if (auto deal = DealEvenly(extent, p.stages, rounds)) return deal;
-  std::string what = node.surplus  ? fmt::format("{} rounds", rounds)
-                     : rounds == 1 ? fmt::format("{} stages ({})", p.stages, axis)
-                                   : fmt::format("{} stages ({}) in {} rounds", p.stages, axis, rounds);
-  auto& d = diagnostics.Error(Code::kPlacement, node.where,
-                              fmt::format("{} of `{}` do not divide over {}", extent, p.variable, what));
-  const int64_t parts = node.surplus ? rounds : p.stages * rounds;
-  d.Found(fmt::format("{} = {} * {} + {}", extent, parts, extent / parts, extent % parts));
-  if (node.surplus) return std::nullopt;
-  if (std::string legal = SizesThatDivide(extent, rounds); !legal.empty())
-    d.Help(fmt::format("{} would do for `{}`", legal, node.axis.text));
-  if (!node.interleave) d.Help("`surplus first` or `surplus last` deals an uneven rest, `by [..]` says every count");
-  return std::nullopt;
 }
 
 }  // namespace aoa::bind

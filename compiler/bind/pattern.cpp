@@ -410,4 +410,25 @@ Pattern LiteralPattern(std::string text, SourceRange where) {
   return pattern;
 }
 
+std::vector<Pattern> ExpandReference(const std::optional<ast::Name>& name, size_t declared,
+                                     diag::Diagnostics& diagnostics) {
+  if (!name) return {};
+  std::vector<Pattern> patterns = ExpandName(*name, diagnostics);
+  if (patterns.size() == 1 || patterns.size() == declared) return patterns;
+  if (!patterns.empty()) {
+    auto& d = diagnostics.Error(diag::Code::kNamePattern, name->where,
+                                fmt::format("`{}` is {} names", name->text, patterns.size()));
+    d.Expected(declared == 1 ? "one, for the tensor that is declared"
+                             : fmt::format("one, or {}: as many as are declared", declared));
+  }
+  return {};
+}
+
+void Pattern::Append(const std::string& text) {
+  if (!parts.empty() && parts.back().kind == PatternPart::Kind::kText)
+    parts.back().text += text;
+  else
+    parts.push_back({PatternPart::Kind::kText, text});
+}
+
 }  // namespace aoa::bind

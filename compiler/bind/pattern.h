@@ -56,6 +56,8 @@ struct Pattern {
   std::optional<Pattern> Resolve(const std::function<std::optional<int64_t>(const ast::Expr&)>& evaluate) const;
   // The pattern with its stars replaced by digits.
   Pattern WithStars(const std::vector<std::string>& digits) const;
+  // Adds text at its end.
+  void Append(const std::string& text);
   // The pattern with some variables replaced by numbers.
   Pattern Substitute(const Assignment& values) const;
 };
@@ -64,6 +66,9 @@ inline constexpr size_t kMostNames = 100'000;  // that one name may expand to
 
 // Expands braces left to right and reads variables. Mistakes are reported; then the list may be empty.
 std::vector<Pattern> ExpandName(const ast::Name& name, diag::Diagnostics& diagnostics);
+// The names after `tied` or `blocks of`: one for each of the `declared` names, or one for all of them.
+std::vector<Pattern> ExpandReference(const std::optional<ast::Name>& name, size_t declared,
+                                     diag::Diagnostics& diagnostics);
 
 // The pattern that spells exactly `text`.
 Pattern LiteralPattern(std::string text, SourceRange where);

@@ -58,10 +58,9 @@ struct Placement {
   std::optional<size_t> axis;  // of the end's mesh; none: an axis of a mesh that does not hold, one stage
   int64_t stages = 1;
   std::vector<int64_t> counts;  // asked for, or of the files, or `by`; empty: even, interleaved or with surplus
-  std::string counts_of;        // who says them, for messages
-  bool counts_asked = false;    // not the rules
-  bool by_axis = false;         // no tensor of the side has the variable in its name: its axes are dealt
-  Deal deal;                    // once the extent is known
+  enum class CountsOf { kRules, kFiles, kCommandLine } counts_of = CountsOf::kRules;
+  bool by_axis = false;  // no tensor of the side has the variable in its name: its axes are dealt
+  Deal deal;             // once the extent is known
 };
 
 struct Role {

@@ -231,6 +231,18 @@ class Likes {
   std::set<std::string> done_;
 };
 
+// `interleave vpp` asks for a dimension, or else for one more size of the mesh, which multiplies no ranks.
+void FindRounds(Unit& unit) {
+  for (auto& [name, side] : unit.sides) {
+    for (const auto& place : side.places) {
+      const ast::Expr* rounds = place.node->interleave.get();
+      if (!rounds || rounds->kind != ast::Expr::Kind::kName) continue;
+      bool dimension = unit.dims.contains(rounds->text) || side.dims.contains(rounds->text);
+      if (!dimension) side.rounds.push_back(rounds->text);
+    }
+  }
+}
+
 }  // namespace
 
 bool Names(const std::vector<Operand>& operands, const std::string& text) {
@@ -256,6 +268,7 @@ void NothingToRemove(const Side& side, const Pattern& pattern, diag::Diagnostics
 void Resolve(Unit& unit, diag::Diagnostics& diagnostics) {
   SpellAll(unit);
   Likes(unit, diagnostics).Resolve();
+  FindRounds(unit);
 }
 
 }  // namespace aoa::bind

@@ -1,5 +1,5 @@
-// What is decided when a file and all its imports are read: words in names (`${=p}.w` with `value p = "llama"`), and
-// sides that are like others.
+// What is decided when a file and all its imports are read: words in names (`${=p}.w` with `value p = "llama"`), sides
+// that are like others, and which numbers of rounds are sizes of the mesh.
 //
 // An importing file may change a side that another side is like, and the word that a name begins with: both stay as
 // they are written until the last file is read.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "compiler/bind/context.h"
 #include "compiler/bind/name_collector.h"
 #include "compiler/bind/ranges.h"
 #include "compiler/bind/resolve.h"
@@ -149,7 +150,7 @@ class UnitReader {
       return other.node->where.file != node.where.file && same(*other.node);
     });
     dimension_names_.Note(context);
-    CheckChosenOnce(node.where, context);
+    CheckChosenOnce(node.where, context, diagnostics_);
     list.push_back({&node, context});
   }
   template <class Node>
@@ -206,7 +207,7 @@ class UnitReader {
                      for (const ast::SideItem& i : node.body) ReadSideItem(i, side, inner);
                    },
                    [&](const ast::If<ast::SideItem>& node) {
-                     if (node.condition) CheckVariables(*node.condition, context, nullptr);
+                     if (node.condition) CheckVariables(*node.condition, context, diagnostics_);
                      for (const ast::SideItem& i : node.then) ReadSideItem(i, side, Inside(node, context, false));
                      for (const ast::SideItem& i : node.otherwise) ReadSideItem(i, side, Inside(node, context, true));
                    },
@@ -223,38 +224,6 @@ class UnitReader {
   static Context Inside(const ast::If<Item>& node, Context context, bool negated) {
     context.guards.push_back({node.condition.get(), negated});
     return context;
-  }
-
-  // What is no tensor cannot be there for some numbers only.
-  void CheckChosenOnce(SourceRange where, const Context& context) {
-    for (const Guard& guard : context.guards) {
-      const std::string* variable = VariableOf(guard);
-      if (!variable) continue;
-      diagnostics_
-          .Error(Code::kCondition, where,
-                 fmt::format("a line that is no tensor depends on the number of `${}`", *variable))
-          .Also(guard.condition->where, "the condition");
-      return;
-    }
-  }
-
-  // A condition may ask about the number of one variable, inside its `for`.
-  const ast::Expr* CheckVariables(const ast::Expr& e, const Context& context, const ast::Expr* first) {
-    for (const ast::ExprPtr& arg : e.args) first = CheckVariables(*arg, context, first);
-    if (e.kind != ast::Expr::Kind::kVariable) return first;
-    bool bound = std::any_of(context.ranges.begin(), context.ranges.end(),
-                             [&](const VariableRange& range) { return range.variable.text == e.text; });
-    if (!bound) {
-      diagnostics_.Error(Code::kCondition, e.where, fmt::format("`${}` stands outside a `for {}`", e.text, e.text))
-          .Help(fmt::format("`for {} in 0..k {{` around the `if` says which numbers are asked about", e.text));
-    } else if (first && first->text != e.text) {
-      diagnostics_
-          .Error(Code::kCondition, e.where,
-                 fmt::format("a condition asks about the numbers of `${}` and of `${}`", first->text, e.text))
-          .Also(first->where, "the first one")
-          .Help("one `if` inside another asks about two");
-    }
-    return first ? first : &e;
   }
 
   void ReadLike(const ast::Like& node, Side& side, const Context& context) {
@@ -282,22 +251,8 @@ class UnitReader {
     }
     dimension_names_.Note(node.computed.get());
     dimension_names_.Note(context);
-    CheckChosenOnce(node.where, context);
+    CheckChosenOnce(node.where, context, diagnostics_);
     side.roles.push_back({&node, context});
-  }
-
-  // The names after `tied` or `blocks of`: one for each name that is declared, or one for all of them.
-  std::vector<Pattern> Others(const std::optional<ast::Name>& name, size_t declared) {
-    if (!name) return {};
-    std::vector<Pattern> patterns = ExpandName(*name, diagnostics_);
-    if (patterns.size() == 1 || patterns.size() == declared) return patterns;
-    if (!patterns.empty()) {
-      auto& d = diagnostics_.Error(Code::kNamePattern, name->where,
-                                   fmt::format("`{}` is {} names", name->text, patterns.size()));
-      d.Expected(declared == 1 ? "one, for the tensor that is declared"
-                               : fmt::format("one, or {}: as many as are declared", declared));
-    }
-    return {};
   }
 
   void ReadDeclaration(const ast::Declaration& node, Side& side, const Context& context) {
@@ -305,7 +260,8 @@ class UnitReader {
     dimension_names_.Note(context);
     size_t& imported = imported_declarations_[side.name];  // stand first in the list
     std::vector<Pattern> patterns = ExpandName(node.name, diagnostics_);
-    std::vector<Pattern> tied = Others(node.tied, patterns.size()), blocks_of = Others(node.blocks_of, patterns.size());
+    std::vector<Pattern> tied = ExpandReference(node.tied, patterns.size(), diagnostics_),
+                         blocks_of = ExpandReference(node.blocks_of, patterns.size(), diagnostics_);
     auto of = [](const std::vector<Pattern>& others, size_t i) {
       return others.empty() ? std::nullopt : std::optional(others[others.size() == 1 ? 0 : i]);
     };
@@ -333,15 +289,6 @@ class UnitReader {
       own.emplace_back(node.name.where, context);
       side.declarations.push_back({std::move(pattern), &node, context, of(tied, i), of(blocks_of, i)});
     }
-  }
-
-  // Two lines under the same conditions without ranges of their own.
-  static bool SameContext(const Context& a, const Context& b) {
-    if (!a.ranges.empty() || !b.ranges.empty() || a.guards.size() != b.guards.size()) return false;
-    for (size_t i = 0; i < a.guards.size(); ++i) {
-      if (a.guards[i].condition != b.guards[i].condition || a.guards[i].negated != b.guards[i].negated) return false;
-    }
-    return true;
   }
 
   // ------------------------------------------------------------ removals
@@ -416,7 +363,7 @@ class UnitReader {
                      for (const ast::MapItem& i : node.body) ReadMapItem(i, map, flipped, Inside(node, context));
                    },
                    [&](const ast::If<ast::MapItem>& node) {
-                     if (node.condition) CheckVariables(*node.condition, context, nullptr);
+                     if (node.condition) CheckVariables(*node.condition, context, diagnostics_);
                      for (const ast::MapItem& i : node.then) ReadMapItem(i, map, flipped, Inside(node, context, false));
                      for (const ast::MapItem& i : node.otherwise)
                        ReadMapItem(i, map, flipped, Inside(node, context, true));
@@ -452,21 +399,12 @@ class UnitReader {
         }
         for (int64_t i = node.slice->first; i < node.slice->second; ++i) {  // name[0:3] is name_0, name_1, name_2
           Pattern one = pattern;
-          one.parts.push_back({PatternPart::Kind::kText, fmt::format("_{}", i)});
-          out.push_back({&node, MergedText(std::move(one))});
+          one.Append(fmt::format("_{}", i));
+          out.push_back({&node, std::move(one)});
         }
       }
     }
     return out;
-  }
-
-  static Pattern MergedText(Pattern pattern) {
-    auto n = pattern.parts.size();
-    if (n >= 2 && pattern.parts[n - 2].kind == PatternPart::Kind::kText) {
-      pattern.parts[n - 2].text += pattern.parts[n - 1].text;
-      pattern.parts.pop_back();
-    }
-    return pattern;
   }
 
   void ReadStatement(const ast::Statement& node, size_t map_index, bool flipped, const Context& context) {
@@ -500,27 +438,10 @@ class UnitReader {
 
 }  // namespace
 
-namespace {
-
-// `interleave vpp` asks for a dimension, or else for one more size of the mesh, which multiplies no ranks.
-void FindRounds(Unit& unit) {
-  for (auto& [name, side] : unit.sides) {
-    for (const auto& place : side.places) {
-      const ast::Expr* rounds = place.node->interleave.get();
-      if (!rounds || rounds->kind != ast::Expr::Kind::kName) continue;
-      bool dimension = unit.dims.contains(rounds->text) || side.dims.contains(rounds->text);
-      if (!dimension) side.rounds.push_back(rounds->text);
-    }
-  }
-}
-
-}  // namespace
-
 Unit ReadUnit(const SourceFile& main, const LoadImport& load, diag::Diagnostics& diagnostics) {
   Unit unit;
   UnitReader(unit, load, diagnostics).ReadAll(main);
   Resolve(unit, diagnostics);
-  FindRounds(unit);
   return unit;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "compiler/core/text.h"
 #include "compiler/diag/suggest.h"
 #include "compiler/driver/commands.h"
 #include "compiler/lsp/server.h"

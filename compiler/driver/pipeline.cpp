@@ -8,6 +8,7 @@
 #include "compiler/bind/configuration.h"
 #include "compiler/bind/limits.h"
 #include "compiler/core/check.h"
+#include "compiler/core/text.h"
 #include "compiler/diag/suggest.h"
 #include "runtime/io/file.h"
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "compiler/diag/suggest.h"
 
 namespace aoa::plan {
@@ -73,14 +75,10 @@ void Agreements::AddReplicas(TensorId id) {
     agreement.a = it->second.shard;
     agreement.b = {file, offset};
     agreement.bytes = bytes;
-    auto stream = [&](const StoredTensor& s) {
-      return programs_.Stream(sources_.ShapeOf(s), sources_.StridesOf(s), tensor.dtype, s.held);
-    };
     if (!sources_.IsPlain(stored) || !sources_.IsPlain(*it->second.stored)) {
-      agreement.program = stream(*it->second.stored);
+      agreement.program = StreamOf(*it->second.stored, tensor.dtype);
       agreement.first_slot = SlotFor(agreement.a);
-      agreement.stored = stream(stored);
-      agreement.stored_slot = SlotFor(agreement.b);
+      SetStored(agreement, stored, tensor.dtype);
     }
     plan_.agreements.push_back(agreement);
   });
@@ -99,19 +97,19 @@ void Agreements::AddShared(TensorId id, const Layout& layout, const std::map<uin
     if (ElementCount(layout.primary[block]) == ElementCount(view.real)) continue;
     std::vector<SlotLayout> slots = {sources_.SlotOf(id)};
     const Relation boxes = programs_.Boxes(whole, slots, layout, block, false);
-    for (const auto& [other, theirs] : first) {
+    std::set<uint32_t> others;
+    for (const Piece& piece : boxes) {
+      if (piece.source != Piece::kConstant && piece.source != block) others.insert(piece.source);
+    }
+    for (uint32_t other : others) {
+      const First& theirs = first.at(other);
       Relation shared = boxes;
-      bool any = false;
       for (Piece& piece : shared) {
-        if (piece.source == other && other != block) {
-          any = true;
-        } else if (piece.source != Piece::kConstant) {
-          piece.source = Piece::kConstant;  // is not compared
-          piece.in_base = Programs::kFiller;
-          for (Digit& digit : piece.digits) digit.in = 0;
-        }
+        if (piece.source == other || piece.source == Piece::kConstant) continue;
+        piece.source = Piece::kConstant;  // is not compared
+        piece.in_base = Programs::kFiller;
+        for (Digit& digit : piece.digits) digit.in = 0;
       }
-      if (!any) continue;
       Plan::Agreement agreement;
       agreement.name = NameNumber(id);
       agreement.rank_a = theirs.rank;
@@ -131,8 +129,12 @@ void Agreements::AddShared(TensorId id, const Layout& layout, const std::map<uin
 // How block b itself is read, if it is not simply row-major in its own type.
 void Agreements::SetStored(Plan::Agreement& agreement, const StoredTensor& stored, DType dtype) {
   if (sources_.IsPlain(stored)) return;
-  agreement.stored = programs_.Stream(sources_.ShapeOf(stored), sources_.StridesOf(stored), dtype, stored.held);
+  agreement.stored = StreamOf(stored, dtype);
   agreement.stored_slot = SlotFor(agreement.b);
+}
+
+uint32_t Agreements::StreamOf(const StoredTensor& stored, DType dtype) {
+  return programs_.Stream(sources_.ShapeOf(stored), sources_.StridesOf(stored), dtype, stored.held);
 }
 
 // A slot that reads one block.

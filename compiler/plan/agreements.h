@@ -31,6 +31,7 @@ class Agreements {
   };
   void AddShared(bind::TensorId id, const Layout& layout, const std::map<uint32_t, First>& first);
   void SetStored(Plan::Agreement& agreement, const StoredTensor& stored, DType dtype);
+  uint32_t StreamOf(const StoredTensor& stored, DType dtype);
   uint32_t SlotFor(const Plan::InShard& shard);
   uint32_t NameNumber(bind::TensorId id);
 

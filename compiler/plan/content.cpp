@@ -82,7 +82,7 @@ class ContentMaker {
       target.rounds = std::max(target.rounds, p.deal.rounds);
       if (!p.axis) continue;
       const std::string& axis = end_.mesh.axis(*p.axis).name;
-      if (p.counts_asked) target.stages.emplace_back(axis, p.counts);
+      if (p.counts_of != bind::Placement::CountsOf::kRules) target.stages.emplace_back(axis, p.counts);
       if (!p.node->interleave || !p.counts.empty()) continue;
       for (const std::string& name : end_.side->rounds) {
         if (p.node->interleave->kind == ast::Expr::Kind::kName && p.node->interleave->text == name)
@@ -184,18 +184,19 @@ class ContentMaker {
     const Tensor& tensor = end_.tensors[item.id];
     if (!end_.mesh.overlays.empty() || !PlacedAs(tensor).on.empty()) return true;
     if (tensor.role < 0 || !end_.zero_axis) return false;
-    for (size_t i = 0; i < item.stages.size(); ++i) {
-      if (item.stages[i] && end_.placements[i].axis == end_.zero_axis) return true;
-    }
-    return false;
+    const uint32_t type = end_.tensors[item.weight].type;
+    const std::vector<size_t> axes = type == bind::kNoType ? std::vector<size_t>() : CuttingAxes(end_.types[type]);
+    return std::find(axes.begin(), axes.end(), *end_.zero_axis) != axes.end() ||
+           std::any_of(end_.placements.begin(), end_.placements.end(),
+                       [&](const bind::Placement& p) { return p.axis == end_.zero_axis; });
   }
 
   // A stage's ranks, or those at the ends of an axis, may have too few coordinates on an axis that cuts the tensor or
   // shares out its states.
   void CheckHeld() {
-    std::map<const Item*, std::vector<bool>> held;
+    std::vector<std::pair<const Item*, std::vector<bool>>> held;  // by block
     for (const Item& item : items_) {
-      if (MayLose(item)) held[&item].resize(item.layout->blocks.size());
+      if (MayLose(item)) held.emplace_back(&item, item.layout->blocks.size());
     }
     for (int64_t rank = 0; rank < end_.mesh.ranks() && !held.empty(); ++rank) {
       std::vector<int64_t> coordinates = end_.mesh.Coordinates(rank);
@@ -206,10 +207,8 @@ class ContentMaker {
           blocks[item->layout->of_rank[static_cast<size_t>(rank)]] = true;
       }
     }
-    for (const Item& item : items_) {
-      if (auto it = held.find(&item); it != held.end())
-        layouts_.CheckHeld(*item.layout, it->second, diag::Printable(end_.NameOf(item.id)), WhereOf(item.id));
-    }
+    for (const auto& [item, blocks] : held)
+      layouts_.CheckHeld(*item->layout, blocks, diag::Printable(end_.NameOf(item->id)), WhereOf(item->id));
   }
 
   // Whether a rank that holds the weight keeps the item: of a state that is kept whole, one rank of the zero axis does.

@@ -66,6 +66,7 @@ std::vector<int64_t> Divisors(int64_t extent) {
 
 void HelpWithSizes(const bind::Program& program, const std::vector<Layouts::Refused>& refused,
                    diag::Diagnostics& diagnostics) {
+  if (refused.empty()) return;
   const bind::End& end = program.ends.back();
   diag::Diagnostic* last = diagnostics.LastError(diag::Code::kCut);
   if (!last || end.shardings || !end.mesh.overlays.empty()) return;
