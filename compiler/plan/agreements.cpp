@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "compiler/diag/suggest.h"
@@ -89,8 +90,10 @@ void Agreements::AddReplicas(TensorId id) {
 // them; the others are compared with that one, block by block.
 void Agreements::AddShared(TensorId id, const Layout& layout, const std::map<uint32_t, First>& first) {
   const Tensor& tensor = sources_.tensor(id);
-  int64_t elements = 0;
-  for (const Relation& primary : layout.primary) elements += ElementCount(primary);
+  int64_t elements = 0;  // paddings have numbers too
+  for (const Relation& primary : layout.primary) {
+    for (const Piece& piece : primary) elements = std::max(elements, OutSpan(piece).last + 1);
+  }
   const Relation whole = {{.digits = {{elements, 1, 1, 0}}}};
   for (const auto& [block, own] : first) {
     const View& view = layout.blocks[block];
